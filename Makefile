@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+# Owns how sksteer is built, linted and installed. `make V=1` shows the commands, `make SANITIZE=1`
+# builds with ASan and UBSan into build-sanitize, `make WERROR=1` makes warnings errors.
+, := ,
+BUILD	   ?= $(if $(SANITIZE),build-sanitize,build)
+PREFIX	   ?= /usr/local
+BINDIR	   ?= $(PREFIX)/bin
+SBINDIR	   ?= $(PREFIX)/sbin
+LIBDIR	   ?= $(PREFIX)/lib
+CLANG	   ?= clang
+BPFTOOL	   ?= $(firstword $(wildcard /usr/sbin/bpftool /sbin/bpftool) bpftool)
+FUZZ_SECONDS ?= 20
+
+CFLAGS	   ?= -O2 -g
+WARN	   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
+SAN	   := $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-sanitize-recover=undefined)
+HELPER_LIB  = $(shell pkg-config --libs libbpf libelf libmnl json-c)
+MULTIARCH  := $(wildcard /usr/include/$(shell uname -m)-linux-gnu)
+LANGUAGE   := -std=gnu11 -D_GNU_SOURCE -I. -I$(BUILD)
+BASE_FLAGS := $(LANGUAGE) $(WARN) $(CPPFLAGS) $(CFLAGS)
+LIB_FLAGS  := $(BASE_FLAGS) -fPIC -fvisibility=hidden -U_FORTIFY_SOURCE -O2 -g
+RUN_PATHS  := '-DSKS_SBINDIR="$(SBINDIR)"' '-DSKS_LIBDIR="$(LIBDIR)"'
+
+COMMON	   := $(wildcard common/*.c)
+LIB_SRC	   := $(wildcard preload/*.c)
+RUN_SRC	   := $(wildcard preload/run/*.c)
+CTL_SRC	   := $(wildcard helper/ctl/*.c)
+DAEMON_SRC := $(wildcard helper/sksteerd.c)
+HELPER_SRC := $(filter-out $(DAEMON_SRC),$(wildcard helper/*.c))
+BPF_SRC	   := $(wildcard bpf/dispatch.bpf.c)
+objs	    = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+COMMON_OBJ := $(call objs,$(COMMON))
+SKELETON   := $(if $(BPF_SRC),$(BUILD)/dispatch.skel.h)
+# A room that is still empty builds nothing.
+PROGRAMS   := $(if $(LIB_SRC),$(BUILD)/libsksteer.so) $(if $(RUN_SRC),$(BUILD)/sksteer-run) \
+	      $(if $(DAEMON_SRC),$(BUILD)/sksteerd) $(if $(CTL_SRC),$(BUILD)/sksteerctl)
+TEST_PROGS := $(patsubst tests/progs/%.c,$(BUILD)/tests/%,$(wildcard tests/progs/*.c))
+UNIT_SRC   := $(wildcard tests/unit/*.c)
+UNITS	   := $(UNIT_SRC:%.c=$(BUILD)/%)
+FUZZERS	   := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
+C_FILES	    = $(wildcard $(foreach d,common preload preload/run helper helper/ctl bpf tests/progs \
+	      tests/unit tests/fuzz tests/bench,$d/*.c $d/*.h))
+TIDY_FILES  = $(COMMON) $(LIB_SRC) $(RUN_SRC) $(HELPER_SRC) $(DAEMON_SRC) $(CTL_SRC)
+SCRIPTS	    = $(wildcard scripts/* .ci/run tests/*.bash tests/*.bats)
+SPDX_FILES  = $(C_FILES) $(SCRIPTS) Makefile $(wildcard preload/*.map tests/*.py)
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
+
+all: $(PROGRAMS)
+tests: all $(TEST_PROGS) $(UNITS)
+
+# Objects depend on the flags they were compiled with: CC=clang after CC=gcc rebuilds.
+STAMP := $(CC) $(BASE_FLAGS) $(SAN) $(RUN_PATHS)
+ifneq ($(STAMP),$(file <$(BUILD)/flags))
+$(shell mkdir -p $(BUILD))
+$(file >$(BUILD)/flags,$(STAMP))
+endif
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(SKELETON)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BASE_FLAGS) $(SAN) $(OBJ_FLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/pic/%.o: %.c $(BUILD)/flags
+	$(call say,CC,$< (pic))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LIB_FLAGS) -MMD -MP -c -o $@ $<
+
+$(call objs,$(RUN_SRC)): OBJ_FLAGS = $(RUN_PATHS)
+
+# The library is never sanitized: it is loaded into programs that are not.
+$(BUILD)/libsksteer.so: $(patsubst %.c,$(BUILD)/pic/%.o,$(LIB_SRC) $(COMMON)) \
+		$(wildcard preload/libsksteer.map)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LIB_FLAGS) -shared $(LDFLAGS) -Wl,-soname,libsksteer.so,--as-needed,-z,defs,-z,now \
+		$(addprefix -Wl$(,)--version-script=,$(filter %.map,$^)) -o $@ $(filter %.o,$^)
+
+$(BUILD)/libhelper.a: $(call objs,$(HELPER_SRC))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+link = $(CC) $(BASE_FLAGS) $(SAN) $(LDFLAGS) -o $@ $(filter %.o %.a,$^)
+$(BUILD)/sksteer-run: $(call objs,$(RUN_SRC)) $(COMMON_OBJ)
+	$(call say,LINK,$@)
+	$(Q)$(link)
+$(BUILD)/sksteerd: $(call objs,$(DAEMON_SRC)) $(BUILD)/libhelper.a $(COMMON_OBJ)
+	$(call say,LINK,$@)
+	$(Q)$(link) $(HELPER_LIB)
+$(BUILD)/sksteerctl: $(call objs,$(CTL_SRC)) $(BUILD)/libhelper.a $(COMMON_OBJ)
+	$(call say,LINK,$@)
+	$(Q)$(link) $(HELPER_LIB)
+
+# bpftool's linker drops the DWARF and keeps the BTF.
+$(BUILD)/dispatch.bpf.o: $(BPF_SRC) Makefile
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) -O2 -g -target bpf -mcpu=v3 -Wall -Wextra $(if $(WERROR),-Werror) -I. \
+		$(addprefix -I,$(MULTIARCH)) -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $@.full $<
+	$(Q)$(BPFTOOL) gen object $@ $@.full
+$(BUILD)/dispatch.skel.h: $(BUILD)/dispatch.bpf.o
+	$(Q)$(BPFTOOL) gen skeleton $< name dispatch > $@.new && mv $@.new $@
+
+$(BUILD)/tests/%: tests/progs/%.c $(BUILD)/flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BASE_FLAGS) -pthread -MMD -MP -MF $@.d -o $@ $<
+
+# Only a unit test of helper code waits for the whole helper to compile.
+$(patsubst %.c,$(BUILD)/%,$(shell grep -l 'helper/' $(UNIT_SRC) /dev/null)): $(BUILD)/libhelper.a
+$(UNITS): $(BUILD)/%: $(BUILD)/obj/%.o $(COMMON_OBJ)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(link) -Wl,--as-needed $(HELPER_LIB)
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(COMMON) $(BUILD)/flags
+	$(call say,FUZZ,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BASE_FLAGS) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.c,$^)
+
+check: tests
+	$(Q)BUILD=$(BUILD) scripts/check --tests-only
+bench: all
+	$(Q)if [ -x tests/bench/run ]; then BUILD=$(BUILD) tests/bench/run; else echo 'no benchmark yet'; fi
+fuzz: $(FUZZERS)
+	$(Q)set -e; for f in $^; do $$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1; done
+lint: $(SKELETON)
+	$(Q)grep -L 'SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)' $(SPDX_FILES) | \
+		{ ! sed 's/$$/: no SPDX line/' | grep .; }
+	$(Q)clang-format --dry-run --Werror $(C_FILES)
+	$(Q)shellcheck -x $(SCRIPTS)
+	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,portability -j2 --std=c11 \
+		-D_GNU_SOURCE '-DLIBBPF_OPTS(t,n,...)=struct t n = { __VA_ARGS__ }' $(TIDY_FILES) $(UNIT_SRC)
+	$(Q)printf '%s\n' $(TIDY_FILES) | xargs -P4 -I@ clang-tidy --quiet @ -- $(LANGUAGE) \
+		'-DSKS_SBINDIR=""' '-DSKS_LIBDIR=""' 2>/dev/null
+
+install: all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBDIR)
+	install -m 755 $(BUILD)/sksteer-run $(DESTDIR)$(BINDIR)
+	install -m 755 $(BUILD)/sksteerd $(BUILD)/sksteerctl $(DESTDIR)$(SBINDIR)
+	install -m 644 $(BUILD)/libsksteer.so $(DESTDIR)$(LIBDIR)
+	$(if $(DESTDIR),,/sbin/ldconfig)
+uninstall:
+	rm -f $(addprefix $(DESTDIR),$(BINDIR)/sksteer-run $(SBINDIR)/sksteerd $(SBINDIR)/sksteerctl $(LIBDIR)/libsksteer.so)
+clean:
+	rm -rf build build-*
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all tests check bench fuzz lint install uninstall clean
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
