@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Owns one record of the wire contract: how it is sent, received, and judged well-formed. */
+#include "wire.h"
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "raw.h"
+
+/* Room for one descriptor more than is allowed, so that a second one is seen rather than cut off. */
+#define FDS_ROOM 2
+
+union control {
+	struct cmsghdr align;
+	char buf[CMSG_SPACE(FDS_ROOM * sizeof(int))];
+};
+
+static bool all_zero(const void *bytes, size_t len)
+{
+	const unsigned char *b = bytes;
+	unsigned char any = 0;
+
+	while (len--)
+		any |= *b++;
+	return !any;
+}
+
+static void attach_fd(struct msghdr *msg, union control *ctl, int fd)
+{
+	struct cmsghdr *cmsg = &ctl->align;
+
+	memset(ctl, 0, sizeof(*ctl));
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
+	msg->msg_control = ctl;
+	msg->msg_controllen = CMSG_SPACE(sizeof(fd));
+}
+
+int sks_wire_send(int conn, const void *head, size_t head_len, const void *tail, size_t tail_len,
+		  int fd)
+{
+	union control ctl;
+	struct iovec iov[] = {
+		{ .iov_base = (void *)head, .iov_len = head_len },
+		{ .iov_base = (void *)tail, .iov_len = tail_len },
+	};
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = tail_len ? 2 : 1 };
+	long sent;
+
+	if (fd >= 0)
+		attach_fd(&msg, &ctl, fd);
+	sent = sks_raw(SYS_sendmsg, conn, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	return sent < 0 ? (int)sent : 0;
+}
+
+/*
+ * How many descriptors came along, which now are ours. Only the first control message is looked
+ * at: the kernel sends one SCM_RIGHTS, and CMSG_NXTHDR needs a function that musl does not have.
+ */
+static size_t taken_fds(struct msghdr *msg, int fds[FDS_ROOM])
+{
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
+	size_t n;
+
+	if (!cmsg || cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
+		return 0;
+	n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	if (n > FDS_ROOM)
+		n = FDS_ROOM;
+	memcpy(fds, CMSG_DATA(cmsg), n * sizeof(int));
+	return n;
+}
+
+int sks_wire_recv(int conn, void *buf, size_t size, int flags, int *ret_fd)
+{
+	union control ctl;
+	struct iovec iov = { .iov_base = buf, .iov_len = size };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	int fds[FDS_ROOM];
+	size_t n;
+	long len;
+
+	msg.msg_control = &ctl;
+	msg.msg_controllen = sizeof(ctl);
+	len = sks_raw(SYS_recvmsg, conn, &msg, flags | MSG_CMSG_CLOEXEC);
+	if (len < 0)
+		return (int)len;
+	n = taken_fds(&msg, fds);
+	if (n > 1 || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
+		while (n > 0)
+			(void)sks_raw(SYS_close, fds[--n]);
+		return -EPROTO;
+	}
+	*ret_fd = n ? fds[0] : -1;
+	return (int)len;
+}
+
+/* CHECK may say which address and port bind(2) is about to be asked for; nothing else does. */
+static bool address_is_sound(const struct sks_request *req)
+{
+	switch (req->family) {
+	case 0:
+		return !req->port && all_zero(req->addr, sizeof(req->addr));
+	case AF_INET:
+		return req->op == SKS_OP_CHECK && all_zero(req->addr + 4, sizeof(req->addr) - 4);
+	case AF_INET6:
+		return req->op == SKS_OP_CHECK;
+	default:
+		return false;
+	}
+}
+
+static bool label_is_padded(const char label[SKS_LABEL_SIZE])
+{
+	size_t len = strnlen(label, SKS_LABEL_SIZE);
+
+	return len < SKS_LABEL_SIZE && all_zero(label + len, SKS_LABEL_SIZE - len);
+}
+
+int sks_request_check(const struct sks_request *req, size_t record_len)
+{
+	if (record_len < sizeof(*req) || req->version != SKS_WIRE_VERSION)
+		return -EPROTO;
+	if (req->spec_len > SKS_SPEC_MAX || record_len != sizeof(*req) + req->spec_len)
+		return -EPROTO;
+	if (req->op < SKS_OP_CHECK || req->op > SKS_OP_UNLOAD || req->mode > SKS_MODE_SHARE)
+		return -EPROTO;
+	if ((req->mode == SKS_MODE_JOIN) != (req->weight != 0))
+		return -EPROTO;
+	if (!address_is_sound(req) || !label_is_padded(req->label))
+		return -EPROTO;
+	return all_zero(req->reserved, sizeof(req->reserved)) ? 0 : -EPROTO;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Owns the wire contract: what preload, sksteer-run and sksteerctl say to the helper.
+ *
+ * SOCK_SEQPACKET on a path socket. The helper speaks first (a greeting), the client sends one
+ * request with at most one descriptor, the helper sends one reply with at most one descriptor, and
+ * both close. The descriptor is sent only after the greeting: in a stopped helper's queue it would
+ * keep a port listening after its server is gone.
+ *
+ * Host byte order: both ends are on this machine. Who asks is SO_PEERCRED's word, never a field's.
+ */
+#ifndef SKSTEER_WIRE_H
+#define SKSTEER_WIRE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "spec.h"
+
+#define SKS_WIRE_VERSION 1u
+#define SKS_SOCKET_PATH	 "/run/sksteer/helper.sock"
+#define SKS_INSTANCE_SIZE 16u
+#define SKS_LABEL_SIZE	 64u  /* SKS_LABEL_MAX and its NUL */
+#define SKS_REPLY_TEXT	 480u
+
+enum sks_op {
+	SKS_OP_CHECK = 1,    /* would REGISTER of this listener be granted? fd: the socket, bound or not */
+	SKS_OP_REGISTER = 2, /* fd: a listening TCP or a bound UDP socket, which joins its instance's service */
+	SKS_OP_ATTEND = 3,   /* stay while the process that sends this lives (--idle-exit) */
+	SKS_OP_STATUS = 4,   /* the reply's fd: a sealed memfd with the caller's services as JSON */
+	SKS_OP_BIND = 5,     /* label and spec */
+	SKS_OP_UNBIND = 6,   /* label and spec */
+	SKS_OP_UNLOAD = 7,   /* program, link and maps of the caller's namespace; root only */
+};
+
+enum sks_mode {
+	SKS_MODE_REFUSE = 0,
+	SKS_MODE_REPLACE = 1,
+	SKS_MODE_JOIN = 2,
+	SKS_MODE_SHARE = 3,
+};
+
+struct sks_greeting {
+	uint16_t version;
+	uint16_t reserved[3]; /* 0 */
+};
+_Static_assert(sizeof(struct sks_greeting) == 8, "wire ABI");
+
+/* Followed in the same record by spec_len bytes of spec text, without a NUL. */
+struct sks_request {
+	uint16_t version;
+	uint16_t op;	   /* enum sks_op */
+	uint16_t mode;	   /* enum sks_mode */
+	uint16_t weight;   /* of SKS_MODE_JOIN, else 0 */
+	uint32_t spec_len; /* <= SKS_SPEC_MAX */
+	uint16_t family;   /* CHECK: AF_INET or AF_INET6 and ...; else 0 */
+	uint16_t port;	   /* ... the port that bind(2) is about to be asked for; else 0 */
+	uint8_t addr[16];  /* ... with its address, network byte order; else 0 */
+	uint8_t instance[SKS_INSTANCE_SIZE]; /* random; zero from sksteerctl */
+	char label[SKS_LABEL_SIZE];	     /* NUL-padded; empty: ephemeral */
+	uint8_t reserved[16];		     /* 0 */
+};
+_Static_assert(sizeof(struct sks_request) == 128, "wire ABI");
+
+/* err 0 with a text is a warning; err < 0 is -errno, and nothing was changed. */
+struct sks_reply {
+	uint16_t version;
+	uint16_t reserved;
+	int32_t err;
+	char text[SKS_REPLY_TEXT]; /* one line, NUL-terminated, no newline; may be empty */
+};
+_Static_assert(sizeof(struct sks_reply) == 488, "wire ABI");
+
+/*
+ * The whole exchange, within timeout_ms of CLOCK_MONOTONIC from the call. spec may be NULL when
+ * req->spec_len is 0. fd is -1 or borrowed: it is sent, never closed, and only after the greeting.
+ * *ret_fd, where ret_fd is not NULL: a CLOEXEC descriptor the caller owns, or -1.
+ *
+ * 0: *ret_reply is the helper's answer (whose err is the verdict). Else nothing was answered:
+ * -ENOENT, -ECONNREFUSED, -EACCES, … from connect(2): no helper; -ETIMEDOUT: it does not answer;
+ * -ECONNRESET: it went away; -EPROTO: it speaks another version. Allocates nothing, raises no
+ * signal, leaves no descriptor. Async-signal-safe.
+ */
+int sks_wire_call(const char *path, const struct sks_request *req, const char *spec, int fd,
+		  int timeout_ms, struct sks_reply *ret_reply, int *ret_fd);
+
+/*
+ * 0, or -EPROTO: record_len is not that of the request and its spec, it is of another version, or
+ * fields that must be zero or bounded are not. Whether label and spec make sense is not judged.
+ */
+int sks_request_check(const struct sks_request *req, size_t record_len);
+
+/*
+ * sendmsg(2) of one record with at most one borrowed descriptor. Never blocks (-EAGAIN: no room)
+ * and raises no SIGPIPE (-EPIPE). 0 or -errno.
+ */
+int sks_wire_send(int conn, const void *head, size_t head_len, const void *tail, size_t tail_len,
+		  int fd);
+
+/*
+ * recvmsg(2) of one record into buf, with flags such as MSG_DONTWAIT: its length, 0 at the end of
+ * the stream, or -errno; -EPROTO when it was truncated or carried more than one descriptor (none is kept). *ret_fd is -1 or a
+ * CLOEXEC descriptor the caller owns; untouched on failure.
+ */
+int sks_wire_recv(int conn, void *buf, size_t size, int flags, int *ret_fd);
+
+#endif
