@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Owns the way from records of the next state to its publication: judged, compiled, all or nothing. */
+#ifndef SKSTEER_CHANGE_H
+#define SKSTEER_CHANGE_H
+
+#include <stdbool.h>
+
+#include "resolve.h"
+#include "service.h"
+#include "socket.h"
+#include "space.h"
+#include "verdict.h"
+
+/* A change of one service under way; its records are in the next state already. */
+struct sks_change {
+	const struct sks_spaces *spaces;
+	struct sks_space *space;
+	const struct sks_peer *peer;
+	int netns; /* borrowed */
+	struct sks_service *service;
+	bool dry; /* only whether it would be granted */
+	/* The socket that joins, or NULL: */
+	const struct sks_socket *socket;
+	struct sks_dest *dest;
+	int fd; /* borrowed */
+	struct sks_verdict *verdict;
+};
+
+/* Judges, compiles and publishes the next state, or forgets it. 0 or the verdict's err. */
+int sks_change_finish(struct sks_change *change);
+
+/* Compiles and publishes what the records say, without a judge: after a restart, after an end. */
+int sks_change_republish(struct sks_space *space);
+
+/* Drops the sockets that have been closed, and what ends with them. False: none were. */
+bool sks_change_sweep(struct sks_space *space);
+/* Ends the ephemeral services that have no socket. */
+void sks_change_end_services(struct sks_space *space);
+
+#endif

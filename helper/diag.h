@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Owns the questions to the kernel about a namespace: which sockets hold ports, what is local. */
+#ifndef SKSTEER_DIAG_H
+#define SKSTEER_DIAG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../common/prefix.h"
+
+/* A TCP socket in LISTEN or an unconnected UDP socket with a port (sock_diag(7)). */
+struct sks_held {
+	struct sks_prefix addr; /* full length, or length 0 when wildcard; IPv4-mapped as IPv4 */
+	bool both_families;	/* a wildcard IPv6 socket that takes IPv4 too (not IPV6_V6ONLY) */
+	uint16_t port;		/* host order */
+	uint32_t uid;		/* in the helper's user namespace; 65534 also when unmapped */
+	uint64_t cookie;	/* SO_COOKIE */
+};
+
+struct sks_held_list {
+	struct sks_held *held; /* malloc'd; sks_held_free() */
+	size_t n;
+};
+
+/*
+ * Every such socket of proto (IPPROTO_TCP or IPPROTO_UDP), both families, in no order; those bound
+ * to a device or a link-local address too. Not an atomic picture: a socket that comes or goes
+ * meanwhile may be in it or not. -ENOENT when the kernel lacks that protocol's diag module,
+ * -ETIMEDOUT after a second without an answer, -E2BIG beyond 2^20 sockets, -EAGAIN when they change
+ * all the time.
+ */
+int sks_diag_held(int netns, uint8_t proto, struct sks_held_list *ret_list);
+void sks_held_free(struct sks_held_list *list);
+
+/*
+ * 1 when one route of type local covers the whole prefix, as the namespace's own rules find it for
+ * an unmarked packet; 0 when not (two halves are not seen as a whole), or -errno (rtnetlink(7)).
+ */
+int sks_prefix_is_local(int netns, const struct sks_prefix *prefix);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Owns what has to be done inside another network namespace: open a socket there, read its sysctls.
+ * For a process of one thread that never leaves its own namespace by itself. Each call is back
+ * before it returns, and aborts the process when there is no way back; visiting needs CAP_SYS_ADMIN
+ * in both namespaces, a call for the process's own needs nothing.
+ */
+#ifndef SKSTEER_INSIDE_H
+#define SKSTEER_INSIDE_H
+
+#include <stdint.h>
+
+/*
+ * The network namespace of a socket, by SIOCGSKNS (needs CAP_NET_ADMIN over it). *ret_netns is a
+ * CLOEXEC descriptor the caller owns and must close soon: it keeps the namespace alive. *ret_ino is
+ * its inode number, which `ls -l /proc/PID/ns/net` and `bpftool link` show too. -ENOTSOCK for any
+ * other file, whose own code is not run: sock may come from a stranger.
+ */
+int sks_netns_of_socket(int sock, int *ret_netns, uint64_t *ret_ino);
+
+/* socket(2) in that namespace: a CLOEXEC descriptor the caller owns and must close soon, or -errno.
+ */
+int sks_inside_socket(int netns, int domain, int type, int protocol);
+
+struct sks_port_limits {
+	uint16_t unprivileged_start;	  /* ports below need privilege; 0: none do */
+	uint16_t local_first, local_last; /* net.ipv4.ip_local_port_range, inclusive */
+};
+
+/* That namespace's sysctls, through the /proc that the caller sees. 0 or -errno. */
+int sks_inside_port_limits(int netns, struct sks_port_limits *ret_limits);
+
+#endif

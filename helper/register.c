@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/* Owns registration: a server's socket joins its instance's service, and brings the spec along. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "../common/cleanup.h"
+#include "binding.h"
+#include "change.h"
+#include "inside.h"
+#include "log.h"
+#include "request.h"
+
+static const char *const mode_names[] = {
+	[SKS_MODE_REFUSE] = "refuse",
+	[SKS_MODE_REPLACE] = "replace",
+	[SKS_MODE_JOIN] = "join",
+	[SKS_MODE_SHARE] = "share",
+};
+
+struct registration {
+	struct sks_asked *asked;
+	struct sks_space *space;
+	struct sks_socket socket;
+	const struct sks_target *targets;
+	size_t n_targets;
+	uint64_t spec_hash;
+};
+
+static uint64_t hash_text(const char *text, size_t len)
+{
+	uint64_t hash = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ (uint8_t)text[i]) * 0x100000001b3u;
+	return hash;
+}
+
+/* The descriptor, as it is or (CHECK) as it is about to be. */
+static int read_socket(struct sks_asked *asked, struct sks_socket *ret_socket)
+{
+	const struct sks_request *req = asked->req;
+	CLEANUP_FD int netns = -1;
+	uint64_t ino;
+	int err;
+
+	if (asked->fd < 0)
+		return sks_refuse(&asked->verdict, -EBADF, "no descriptor came along");
+	err = sks_socket_read(asked->fd, ret_socket, &asked->verdict);
+	if (err)
+		return err;
+	err = sks_netns_of_socket(asked->fd, &netns, &ino);
+	if (err)
+		return sks_refuse(&asked->verdict, err, "the socket's namespace is unknown: %s",
+				  strerror(-err));
+	if (ino != asked->netns_ino)
+		return sks_refuse(&asked->verdict, -EXDEV,
+				  "the socket is of another network namespace than its sender");
+	if (req->op == SKS_OP_CHECK)
+		return req->family ? sks_socket_plan(ret_socket, asked->fd, req->family, req->addr,
+						     req->port, &asked->verdict) :
+				     0;
+	return sks_socket_ready(ret_socket, &asked->verdict);
+}
+
+static bool is_owner(const struct registration *reg, const struct sks_owner *owner)
+{
+	return !memcmp(owner->instance, reg->asked->req->instance, sizeof(owner->instance));
+}
+
+/*
+ * Does a clause speak of this socket? One without a listener, or a label without a spec, speaks of
+ * the instance's first listener of the protocol, which first_port names or this becomes.
+ */
+static bool is_selected(const struct registration *reg, uint16_t first_port)
+{
+	const struct sks_socket *sock = &reg->socket;
+	uint8_t proto = sock->proto == SKS_UDP ? IPPROTO_UDP : IPPROTO_TCP;
+	bool first = !first_port || first_port == sock->port;
+
+	if (!reg->n_targets)
+		return first;
+	for (size_t i = 0; i < reg->n_targets; i++) {
+		const struct sks_target *target = &reg->targets[i];
+
+		if (target->listener_port ?
+			    sks_target_names(target, proto, &sock->addr, sock->port) :
+			    target->proto == proto && first)
+			return true;
+	}
+	return false;
+}
+
+static int refuse_busy(struct registration *reg, const struct sks_service *service)
+{
+	const struct sks_owner *owner = sks_owner(service, sks_epoch(&reg->space->maps));
+	uint16_t mode = reg->asked->req->mode;
+
+	if (mode != SKS_MODE_REFUSE)
+		return sks_refuse(&reg->asked->verdict, -EOPNOTSUPP,
+				  "mode \"%s\" is not supported yet", mode_names[mode]);
+	return sks_refuse(&reg->asked->verdict, -EADDRINUSE,
+			  "label \"%s\" is served by another instance (process %u)", service->label,
+			  owner->pid);
+}
+
+/* Another instance, or another spec of the same one: what the old one brought goes. */
+static int bring_spec(struct registration *reg, struct sks_service *service)
+{
+	struct sks_space *space = reg->space;
+	const struct sks_asked *asked = reg->asked;
+	struct sks_owner *owner = sks_owner_next(space, service);
+	uint16_t number = sks_service_number(space, service);
+	bool same = is_owner(reg, owner);
+	int err = 0;
+
+	if (same && owner->spec_hash == reg->spec_hash)
+		return 0;
+	for (uint32_t i = 0; i < space->n_bindings; i++) {
+		struct sks_binding *binding = &space->maps.bindings[i];
+
+		if (sks_in_next(space, binding) && binding->service == number &&
+		    binding->source == SKS_FROM_SPEC)
+			sks_store_kill_binding(space, binding);
+	}
+	for (uint32_t i = 1; !same && i < space->n_dests; i++) {
+		struct sks_dest *dest = &space->maps.dests[i];
+
+		if (sks_in_next(space, dest) && dest->service == number)
+			sks_store_kill_dest(space, dest);
+	}
+	if (!same)
+		owner->first_port[SKS_TCP] = owner->first_port[SKS_UDP] = 0;
+	memcpy(owner->instance, asked->req->instance, sizeof(owner->instance));
+	owner->pid = (uint32_t)asked->peer.pid;
+	owner->spec_hash = reg->spec_hash;
+	for (size_t i = 0; !err && i < reg->n_targets; i++)
+		err = sks_binding_add(space, service, &reg->targets[i], SKS_FROM_SPEC,
+				      &reg->asked->verdict);
+	return err;
+}
+
+static bool is_destination(const struct registration *reg, const struct sks_dest *dest,
+			   uint16_t service)
+{
+	const struct sks_socket *sock = &reg->socket;
+	struct sks_prefix addr = sks_dest_addr(dest);
+
+	if (!sks_in_next(reg->space, dest) || dest->service != service ||
+	    dest->proto != sock->proto || dest->port != sock->port ||
+	    dest->ifindex != sock->ifindex)
+		return false;
+	return dest->wildcard ? !sock->addr.len : sks_prefix_equal(&addr, &sock->addr);
+}
+
+/* The destination of sockets like this one; all wildcard ones of a port are one. NULL: no room. */
+static struct sks_dest *get_dest(struct registration *reg, const struct sks_service *service)
+{
+	const struct sks_socket *sock = &reg->socket;
+	uint16_t number = sks_service_number(reg->space, service);
+	struct sks_dest *dest = NULL;
+
+	for (uint32_t i = 1; !dest && i < reg->space->n_dests; i++) {
+		if (is_destination(reg, &reg->space->maps.dests[i], number))
+			dest = &reg->space->maps.dests[i];
+	}
+	if (!dest) {
+		dest = sks_store_add_dest(reg->space);
+		if (!dest)
+			return NULL;
+		dest->service = number;
+		dest->proto = sock->proto;
+		dest->port = sock->port;
+		dest->ifindex = sock->ifindex;
+		dest->wildcard = !sock->addr.len;
+		dest->family = sock->addr.family;
+		memcpy(dest->addr, sock->addr.addr, sizeof(dest->addr));
+	}
+	dest->families |= sock->families;
+	return dest;
+}
+
+static int change_service(struct registration *reg, struct sks_service *service, bool joins)
+{
+	struct sks_asked *asked = reg->asked;
+	struct sks_change change = {
+		.spaces = asked->spaces,
+		.space = reg->space,
+		.peer = &asked->peer,
+		.netns = asked->netns,
+		.dry = asked->req->op == SKS_OP_CHECK,
+		.socket = joins ? &reg->socket : NULL,
+		.fd = asked->fd,
+		.verdict = &asked->verdict,
+	};
+	struct sks_owner *owner;
+	int err = 0;
+
+	if (!service)
+		service = sks_service_add(reg->space, &asked->peer, asked->req->label);
+	if (!service)
+		err = sks_refuse(&asked->verdict, -ENOSPC,
+				 "this namespace has no room for more services (%u)",
+				 SKS_MAX_SERVICES);
+	if (!err)
+		err = bring_spec(reg, service);
+	if (!err) {
+		owner = sks_owner_next(reg->space, service);
+		if (!owner->first_port[reg->socket.proto])
+			owner->first_port[reg->socket.proto] = reg->socket.port;
+		change.service = service;
+		change.dest = get_dest(reg, service);
+		if (!change.dest)
+			err = sks_refuse(&asked->verdict, -ENOSPC,
+					 "this namespace has no room for more listeners (%u)",
+					 SKS_MAX_DESTS - 1);
+	}
+	if (err) {
+		sks_store_abort(reg->space);
+		return err;
+	}
+	return sks_change_finish(&change);
+}
+
+static int try_register(struct registration *reg)
+{
+	const struct sks_request *req = reg->asked->req;
+	struct sks_service *service =
+		sks_service_find(reg->space, reg->asked->peer.uid, req->label, req->instance);
+	uint32_t slot = sks_service_slot(reg->space, reg->socket.cookie);
+	const struct sks_owner *owner =
+		service ? sks_owner(service, sks_epoch(&reg->space->maps)) : NULL;
+	bool mine = owner && is_owner(reg, owner);
+
+	if (!is_selected(reg, mine ? owner->first_port[reg->socket.proto] : 0))
+		return 0;
+	/* The same socket again: listen(2) twice, or a child that inherited it. */
+	if (slot && (sks_service_of_slot(reg->space, slot) != service ||
+		     (mine && owner->spec_hash == reg->spec_hash)))
+		return 0;
+	if (service && !mine && sks_service_sockets(reg->space, service))
+		return refuse_busy(reg, service);
+	return change_service(reg, service, !slot);
+}
+
+static void log_registration(const struct registration *reg, int err)
+{
+	const struct sks_asked *asked = reg->asked;
+	char addr[SKS_PREFIX_STRLEN];
+
+	sks_log(err ? SKS_LOG_WARNING : SKS_LOG_INFO,
+		"user %u process %d %s port %u of %s in net-%llu: %s", asked->peer.uid,
+		(int)asked->peer.pid, asked->req->op == SKS_OP_CHECK ? "checks" : "registers",
+		reg->socket.port,
+		reg->socket.addr.len ? sks_prefix_format(&reg->socket.addr, addr) : "every address",
+		(unsigned long long)asked->netns_ino, err ? asked->verdict.text : "granted");
+}
+
+void sks_ask_register(struct sks_asked *asked)
+{
+	const struct sks_request *req = asked->req;
+	struct registration reg = { .asked = asked };
+	int err = sks_targets_parse(asked->spec, req->spec_len, &reg.targets, &reg.n_targets,
+				    &asked->verdict);
+
+	if (err || read_socket(asked, &reg.socket))
+		return;
+	if (!reg.n_targets && !*req->label) {
+		(void)sks_refuse(&asked->verdict, -EINVAL, "neither ports nor a label");
+		return;
+	}
+	err = sks_spaces_get(asked->spaces, asked->netns, asked->netns_ino, &reg.space);
+	if (err) {
+		(void)sks_refuse(&asked->verdict, err, "cannot set up this namespace: %s",
+				 strerror(-err));
+		sks_log(SKS_LOG_ERR, "net-%llu: %s", (unsigned long long)asked->netns_ino,
+			asked->verdict.text);
+		return;
+	}
+	reg.spec_hash = hash_text(asked->spec, req->spec_len);
+	err = try_register(&reg);
+	if (err && sks_change_sweep(reg.space)) { /* what stood in the way is gone */
+		asked->verdict = (struct sks_verdict){};
+		err = try_register(&reg);
+	}
+	if (!err)
+		sks_targets_remark(asked->netns, reg.targets, reg.n_targets, &asked->verdict);
+	log_registration(&reg, err);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Owns what `status` says of a namespace, read from its maps: by the helper, or by root without it. */
+#ifndef SKSTEER_REPORT_H
+#define SKSTEER_REPORT_H
+
+#include <json-c/json.h>
+#include <stdint.h>
+
+#include "store.h"
+
+#define SKS_UID_ALL 0xffffffffu
+
+/*
+ * {"namespace": INO, "services": […]} of the current state: the services of uid, or all of them
+ * for SKS_UID_ALL. Sockets that are closed, and ephemeral services that have none, are not in it,
+ * whether or not a helper is there to have noticed. The caller puts it. NULL: out of memory.
+ */
+struct json_object *sks_report(const struct sks_space *space, uint32_t uid);
+
+/*
+ * Opens the pins of one namespace for reading; space is the caller's to zero before and to close
+ * with sks_bpf_close(&space->maps). -ENOENT: nothing is loaded there.
+ */
+int sks_report_open(const char *dir, uint64_t ino, struct sks_space *ret_space);
+
+#endif

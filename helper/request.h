@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Owns what a request asks for: one function an operation of the wire contract. */
+#ifndef SKSTEER_REQUEST_H
+#define SKSTEER_REQUEST_H
+
+#include "../common/wire.h"
+#include "service.h"
+#include "space.h"
+#include "verdict.h"
+
+struct sks_asked {
+	struct sks_spaces *spaces;
+	struct sks_peer peer;
+	int netns;	    /* of the connection; borrowed */
+	uint64_t netns_ino; /* its number */
+	const struct sks_request *req;
+	const char *spec; /* req->spec_len bytes, no NUL */
+	int fd;		  /* the descriptor that came along, borrowed, or -1 */
+	int ret_fd;	  /* of the reply, which its sender closes, or -1 */
+	struct sks_verdict verdict;
+};
+
+/* Each leaves its answer in asked->verdict. */
+void sks_ask_register(struct sks_asked *asked); /* SKS_OP_REGISTER and SKS_OP_CHECK */
+void sks_ask_bind(struct sks_asked *asked);
+void sks_ask_unbind(struct sks_asked *asked);
+void sks_ask_unload(struct sks_asked *asked);
+void sks_ask_status(struct sks_asked *asked);
+
+/* Any of them, by asked->req->op; SKS_OP_ATTEND is the server's own. */
+void sks_ask(struct sks_asked *asked);
+
+#endif

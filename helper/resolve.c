@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/* Owns routes: which addresses and ports each binding opens, and to which destination. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "resolve.h"
+
+/* The records of a namespace as one epoch has them. */
+struct view {
+	const struct sks_space *space;
+	uint32_t epoch;
+};
+
+static const uint8_t families[2] = { [SKS_V4] = AF_INET, [SKS_V6] = AF_INET6 };
+
+struct sks_prefix sks_binding_prefix(const struct sks_binding *binding)
+{
+	struct sks_prefix prefix = { .family = binding->family, .len = binding->len };
+
+	memcpy(prefix.addr, binding->addr, sizeof(prefix.addr));
+	return prefix;
+}
+
+static struct sks_prefix listener_prefix(const struct sks_binding *binding)
+{
+	struct sks_prefix prefix = { .family = binding->listener_family,
+				     .len = binding->listener_len };
+
+	memcpy(prefix.addr, binding->listener_addr, sizeof(prefix.addr));
+	return prefix;
+}
+
+struct sks_prefix sks_dest_addr(const struct sks_dest *dest)
+{
+	struct sks_prefix prefix = { .family = dest->family };
+
+	prefix.len = dest->wildcard ? 0 : (uint8_t)sks_family_bits(dest->family);
+	memcpy(prefix.addr, dest->addr, sizeof(prefix.addr));
+	return prefix;
+}
+
+char *sks_route_format(const struct sks_route *route, char buf[SKS_ROUTE_STRLEN])
+{
+	char prefix[SKS_PREFIX_STRLEN], ports[16];
+
+	if (route->first == route->last)
+		(void)snprintf(ports, sizeof(ports), "%u", route->first);
+	else
+		(void)snprintf(ports, sizeof(ports), "%u-%u", route->first, route->last);
+	(void)snprintf(buf, SKS_ROUTE_STRLEN, "%s:%s/%s", sks_prefix_format(&route->prefix, prefix),
+		       ports, route->proto == SKS_UDP ? "udp" : "tcp");
+	return buf;
+}
+
+void sks_routes_free(struct sks_routes *routes)
+{
+	free(routes->routes);
+	*routes = (struct sks_routes){};
+}
+
+static int add_route(struct sks_routes *routes, const struct sks_route *route)
+{
+	if (routes->n == routes->room) {
+		size_t room = routes->room ? 2 * routes->room : 64;
+		struct sks_route *more = reallocarray(routes->routes, room, sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		routes->routes = more;
+		routes->room = room;
+	}
+	routes->routes[routes->n++] = *route;
+	return 0;
+}
+
+/* Is this one of the listeners that the binding speaks of, for this family? */
+static bool is_candidate(const struct view *view, const struct sks_binding *binding,
+			 const struct sks_dest *dest, unsigned int family)
+{
+	const struct sks_service *service = &view->space->maps.services[binding->service];
+	struct sks_prefix wanted = listener_prefix(binding), addr = sks_dest_addr(dest);
+
+	if (!sks_alive(dest->born, dest->died, view->epoch) || dest->service != binding->service ||
+	    dest->proto != binding->proto || !(dest->families & 1u << family))
+		return false;
+	if (!binding->listener_port)
+		return dest->port == sks_owner(service, view->epoch)->first_port[dest->proto];
+	if (dest->port != binding->listener_port)
+		return false;
+	if (wanted.family == AF_UNSPEC)
+		return true;
+	/* The wildcard sockets of both families are one destination. */
+	if (dest->wildcard)
+		return wanted.len == 0 && wanted.family == families[family];
+	return sks_prefix_equal(&wanted, &addr);
+}
+
+static struct sks_route base_route(const struct view *view, const struct sks_binding *binding)
+{
+	return (struct sks_route){
+		.proto = binding->proto,
+		.first = binding->first,
+		.last = binding->last,
+		.service = binding->service,
+		.width = binding->all ? SKS_PORT_NUMBERS : (uint32_t)binding->last - binding->first + 1,
+		.born = binding->born,
+		.binding = (uint32_t)(binding - view->space->maps.bindings),
+	};
+}
+
+/* Without a where, each listener gets the ports at the place where it listens. */
+static int resolve_listeners(const struct view *view, const struct sks_binding *binding,
+			     unsigned int family, struct sks_routes *routes)
+{
+	int err = 0;
+
+	for (uint32_t i = 1; !err && i < view->space->n_dests; i++) {
+		const struct sks_dest *dest = &view->space->maps.dests[i];
+		struct sks_route route = base_route(view, binding);
+
+		if (!is_candidate(view, binding, dest, family))
+			continue;
+		route.prefix = sks_dest_addr(dest);
+		route.prefix.family = families[family]; /* a wildcard destination has both */
+		route.dest = (uint16_t)i;
+		err = add_route(routes, &route);
+	}
+	return err;
+}
+
+/* The wildcard listener, else the one whose address lies inside where, else the only one. */
+static int choose(const struct view *view, const struct sks_binding *binding,
+		  unsigned int family, const struct sks_prefix *where, uint32_t *ret_dest)
+{
+	uint32_t wildcard = 0, inside = 0, any = 0;
+	unsigned int n_wildcard = 0, n_inside = 0, n_any = 0;
+
+	for (uint32_t i = 1; i < view->space->n_dests; i++) {
+		const struct sks_dest *dest = &view->space->maps.dests[i];
+		struct sks_prefix addr = sks_dest_addr(dest);
+
+		if (!is_candidate(view, binding, dest, family))
+			continue;
+		n_any++, any = i;
+		if (dest->wildcard)
+			n_wildcard++, wildcard = i;
+		else if (sks_prefix_contains(where, &addr))
+			n_inside++, inside = i;
+	}
+	if (n_wildcard == 1)
+		*ret_dest = wildcard;
+	else if (!n_wildcard && n_inside == 1)
+		*ret_dest = inside;
+	else if (n_any <= 1)
+		*ret_dest = any;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+static int refuse_ambiguous(const struct sks_route *route, struct sks_verdict *verdict)
+{
+	char text[SKS_ROUTE_STRLEN];
+
+	return sks_refuse(verdict, -EINVAL,
+			  "several sockets could serve %s: name the listener's address",
+			  sks_route_format(route, text));
+}
+
+static int resolve_where(const struct view *view, const struct sks_binding *binding,
+			 unsigned int family, struct sks_routes *routes,
+			 struct sks_verdict *verdict)
+{
+	struct sks_route route = base_route(view, binding);
+	uint32_t dest = 0;
+
+	route.prefix = sks_binding_prefix(binding);
+	if (binding->where == SKS_WHERE_ANY)
+		route.prefix = (struct sks_prefix){ .family = families[family] };
+	if (route.prefix.family != families[family])
+		return 0;
+	if (choose(view, binding, family, &route.prefix, &dest))
+		return refuse_ambiguous(&route, verdict);
+	if (!dest)
+		return 0;
+	route.dest = (uint16_t)dest;
+	return add_route(routes, &route);
+}
+
+int sks_routes_resolve(const struct sks_space *space, uint32_t epoch, struct sks_routes *ret_routes,
+		       struct sks_verdict *verdict)
+{
+	struct view view = { space, epoch };
+	struct sks_routes routes = {};
+	int err = 0;
+
+	for (uint32_t i = 0; !err && i < space->n_bindings; i++) {
+		const struct sks_binding *binding = &space->maps.bindings[i];
+
+		if (!sks_alive(binding->born, binding->died, epoch) ||
+		    binding->source == SKS_LEFT_OUT)
+			continue;
+		for (unsigned int family = SKS_V4; !err && family <= SKS_V6; family++)
+			err = binding->where == SKS_WHERE_LISTENER ?
+				      resolve_listeners(&view, binding, family, &routes) :
+				      resolve_where(&view, binding, family, &routes, verdict);
+	}
+	if (err)
+		sks_routes_free(&routes);
+	else
+		*ret_routes = routes;
+	return err;
+}
+
+static int cut(const struct sks_space *space, const struct sks_route *route,
+	       struct sks_routes *pieces)
+{
+	uint8_t *left_out = calloc(SKS_PORT_NUMBERS + 1, 1);
+	struct sks_route piece = *route;
+	int err = 0;
+
+	if (!left_out)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < space->n_bindings; i++) {
+		const struct sks_binding *binding = &space->maps.bindings[i];
+
+		if (binding->source == SKS_LEFT_OUT && sks_in_next(space, binding) &&
+		    binding->service == route->service && binding->proto == route->proto)
+			memset(left_out + binding->first, 1, binding->last - binding->first + 1u);
+	}
+	for (uint32_t port = route->first; !err && port <= route->last; port++) {
+		if (left_out[port])
+			continue;
+		piece.first = (uint16_t)port;
+		while (port < route->last && !left_out[port + 1])
+			port++;
+		piece.last = (uint16_t)port;
+		err = add_route(pieces, &piece);
+	}
+	free(left_out);
+	return err;
+}
+
+int sks_routes_cut(const struct sks_space *space, const struct sks_routes *routes,
+		   struct sks_routes *ret_pieces)
+{
+	struct sks_routes pieces = {};
+	int err = 0;
+
+	for (size_t i = 0; !err && i < routes->n; i++)
+		err = sks_route_yields(&routes->routes[i]) ?
+			      cut(space, &routes->routes[i], &pieces) :
+			      add_route(&pieces, &routes->routes[i]);
+	if (err)
+		sks_routes_free(&pieces);
+	else
+		*ret_pieces = pieces;
+	return err;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Owns services: whose sockets and bindings belong together, and when a service is over. */
+#ifndef SKSTEER_SERVICE_H
+#define SKSTEER_SERVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "../common/wire.h"
+#include "store.h"
+
+/* Who asks: SO_PEERCRED's word. */
+struct sks_peer {
+	uint32_t uid; /* in the helper's user namespace */
+	pid_t pid;    /* in the helper's pid namespace; 0: outside of it */
+	bool root;
+};
+
+static inline uint16_t sks_service_number(const struct sks_space *space,
+					  const struct sks_service *service)
+{
+	return (uint16_t)(service - space->maps.services);
+}
+
+/*
+ * In the next state: the uid's service of that label, or, without a label (""), that of the
+ * instance (SKS_INSTANCE_SIZE bytes). NULL: none.
+ */
+struct sks_service *sks_service_find(struct sks_space *space, uint32_t uid, const char *label,
+				     const uint8_t *instance);
+/* A new one: named label, or @COMM-PID after the peer. NULL: the namespace is full. */
+struct sks_service *sks_service_add(struct sks_space *space, const struct sks_peer *peer,
+				    const char *label);
+/* With its bindings and destinations. Its sockets must be gone. */
+void sks_service_kill(struct sks_space *space, struct sks_service *service);
+
+/* Its registered sockets that were open when last looked at. */
+unsigned int sks_service_sockets(const struct sks_space *space, const struct sks_service *service);
+/* The slot of the socket with that cookie, or 0. */
+uint32_t sks_service_slot(const struct sks_space *space, uint64_t cookie);
+const struct sks_service *sks_service_of_slot(const struct sks_space *space, uint32_t slot);
+
+#endif

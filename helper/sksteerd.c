@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/* Owns the helper's command line, its socket and its lock. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "../common/cleanup.h"
+#include "../common/wire.h"
+#include "bpf.h"
+#include "log.h"
+#include "server.h"
+
+#define DEFAULT_BPFFS "/sys/fs/bpf/sksteer"
+
+struct options {
+	const char *socket;
+	const char *bpffs;
+	long idle_exit; /* seconds; < 0: none */
+	int ready_fd;
+};
+
+static void usage(FILE *to)
+{
+	(void)fprintf(to,
+		      "usage: sksteerd [--socket PATH] [--bpffs DIR] [--idle-exit SECONDS] [--ready-fd N]\n"
+		      "\n"
+		      "Steers the ports of servers that run with libsksteer.so (see sksteer-run).\n"
+		      "\n"
+		      "  --socket PATH        listen there (default %s)\n"
+		      "  --bpffs DIR          pin programs and maps below DIR (default %s)\n"
+		      "  --idle-exit SECONDS  unload everything and exit when nothing was left for so long\n"
+		      "  --ready-fd N         write a newline to descriptor N and close it when ready\n",
+		      SKS_SOCKET_PATH, DEFAULT_BPFFS);
+}
+
+static int parse_number(const char *text, long max, long *ret)
+{
+	char *end;
+	long value;
+
+	errno = 0;
+	value = strtol(text, &end, 10);
+	if (errno || end == text || *end || value < 0 || value > max)
+		return -EINVAL;
+	*ret = value;
+	return 0;
+}
+
+/* 0, 1 for --help, -EINVAL (said already). */
+static int parse_options(int argc, char **argv, struct options *opt)
+{
+	static const struct option longs[] = {
+		{ "socket", required_argument, NULL, 's' },
+		{ "bpffs", required_argument, NULL, 'b' },
+		{ "policy", required_argument, NULL, 'p' },
+		{ "idle-exit", required_argument, NULL, 'i' },
+		{ "ready-fd", required_argument, NULL, 'r' },
+		{ "help", no_argument, NULL, 'h' },
+		{},
+	};
+	long number = -1;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+		switch (c) {
+		case 's':
+			opt->socket = optarg;
+			break;
+		case 'b':
+			opt->bpffs = optarg;
+			break;
+		case 'p':
+			(void)fprintf(stderr, "sksteerd: --policy is not supported yet\n");
+			return -EINVAL;
+		case 'i':
+		case 'r':
+			if (parse_number(optarg, c == 'i' ? 86400 : 65535, &number)) {
+				(void)fprintf(stderr, "sksteerd: \"%s\" is not a number in range\n",
+					      optarg);
+				return -EINVAL;
+			}
+			if (c == 'i')
+				opt->idle_exit = number;
+			else
+				opt->ready_fd = (int)number;
+			break;
+		case 'h':
+			usage(stdout);
+			return 1;
+		default:
+			usage(stderr);
+			return -EINVAL;
+		}
+	}
+	if (optind == argc)
+		return 0;
+	(void)fprintf(stderr, "sksteerd: unexpected argument \"%s\"\n", argv[optind]);
+	return -EINVAL;
+}
+
+/* The directory of the socket, where it is one level below one that is there. */
+static void make_parent(const char *path)
+{
+	char dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	char *slash;
+
+	(void)snprintf(dir, sizeof(dir), "%s", path);
+	slash = strrchr(dir, '/');
+	if (!slash || slash == dir)
+		return;
+	*slash = '\0';
+	(void)mkdir(dir, 0755);
+}
+
+/* Held for the helper's life: two of them would write the same maps. */
+static int take_lock(const char *socket_path)
+{
+	CLEANUP_FD int fd = -1;
+	char path[256];
+
+	(void)snprintf(path, sizeof(path), "%s.lock", socket_path);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB))
+		return -errno;
+	return sks_take_fd(&fd);
+}
+
+static int lock_pins(const char *dir)
+{
+	CLEANUP_FD int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB))
+		return -errno;
+	return sks_take_fd(&fd);
+}
+
+static int listen_on(const char *path)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	CLEANUP_FD int fd = -1;
+
+	if (strlen(path) >= sizeof(sun.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(sun.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	(void)unlink(path); /* of a helper that died: we hold its lock */
+	if (bind(fd, (const struct sockaddr *)&sun, sizeof(sun)))
+		return -errno;
+	/* Everybody may ask: who asks is the kernel's word, and the rules are ours. */
+	if (chmod(path, 0666) || listen(fd, 128))
+		return -errno;
+	return sks_take_fd(&fd);
+}
+
+static void log_libbpf(const char *text)
+{
+	size_t len = strlen(text);
+
+	while (len && text[len - 1] == '\n')
+		len--;
+	sks_log(SKS_LOG_WARNING, "%.*s", (int)len, text);
+}
+
+static void say_ready(int fd)
+{
+	if (fd < 0)
+		return;
+	if (write(fd, "\n", 1) < 0)
+		sks_log(SKS_LOG_WARNING, "--ready-fd: %s", strerror(errno));
+	(void)close(fd);
+}
+
+static int fail(const char *what, const char *quoted, int err)
+{
+	sks_log(SKS_LOG_ERR, "%s %s: %s", what, quoted, strerror(-err));
+	return 1;
+}
+
+static int serve(const struct options *opt)
+{
+	static struct sks_spaces spaces;
+	CLEANUP_FD int pins = -1, listener = -1;
+	struct sks_server server = { .spaces = &spaces };
+	int err = sks_spaces_open(&spaces, opt->bpffs);
+
+	if (err)
+		return fail("cannot use the bpffs directory", opt->bpffs, err);
+	pins = lock_pins(opt->bpffs);
+	if (pins < 0)
+		return fail("another helper uses", opt->bpffs, pins);
+	listener = listen_on(opt->socket);
+	if (listener < 0)
+		return fail("cannot listen on", opt->socket, listener);
+	server.listener = listener;
+	server.idle_exit_ms = opt->idle_exit < 0 ? -1 : (int)opt->idle_exit * 1000;
+	say_ready(opt->ready_fd);
+	err = sks_server_run(&server);
+	(void)unlink(opt->socket);
+	while (err == 1 && spaces.n)
+		sks_spaces_remove(&spaces, spaces.spaces[0]);
+	if (err == 1)
+		(void)rmdir(opt->bpffs);
+	sks_spaces_close(&spaces);
+	return err < 0 ? fail("cannot go on", "", err) : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct options opt = { SKS_SOCKET_PATH, DEFAULT_BPFFS, -1, -1 };
+	CLEANUP_FD int lock = -1;
+	sigset_t signals;
+	int err = parse_options(argc, argv, &opt);
+
+	if (err)
+		return err < 0 ? 2 : 0;
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGTERM);
+	(void)sigaddset(&signals, SIGINT);
+	(void)sigprocmask(SIG_BLOCK, &signals, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)umask(0022);
+	sks_bpf_set_log(log_libbpf);
+	make_parent(opt.socket);
+	lock = take_lock(opt.socket);
+	if (lock < 0)
+		return fail(lock == -EWOULDBLOCK ? "another helper serves" : "cannot lock",
+			    opt.socket, lock);
+	return serve(&opt);
+}

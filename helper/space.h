@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Owns the network namespaces that the helper serves, found again by their pins after a restart. */
+#ifndef SKSTEER_SPACE_H
+#define SKSTEER_SPACE_H
+
+#include <stddef.h>
+
+#include "store.h"
+
+#define SKS_SPACES_MAX 1024u
+
+struct sks_spaces {
+	char dir[128]; /* below which each namespace has its directory, on a bpffs */
+	struct sks_space *spaces[SKS_SPACES_MAX];
+	size_t n;
+};
+
+/*
+ * Makes dir, mounts a bpffs where there is none, and takes up every namespace that is pinned there
+ * and still exists; the pins of dead ones go. 0 or -errno.
+ */
+int sks_spaces_open(struct sks_spaces *spaces, const char *dir);
+void sks_spaces_close(struct sks_spaces *spaces);
+
+/* The namespace's space, or NULL. A directory whose link says that its namespace is dead goes. */
+struct sks_space *sks_spaces_find(struct sks_spaces *spaces, uint64_t ino);
+/* The same, made when it is not there. netns is borrowed. 0 or -errno. */
+int sks_spaces_get(struct sks_spaces *spaces, int netns, uint64_t ino,
+		   struct sks_space **ret_space);
+/* Unpins it all: program, link and maps go. */
+void sks_spaces_remove(struct sks_spaces *spaces, struct sks_space *space);
+/* The same for the namespaces that have died. */
+void sks_spaces_reap(struct sks_spaces *spaces);
+
+/* Where the pins of a namespace lie: DIR/net-INO. -ENAMETOOLONG. */
+int sks_space_path(const char *dir, uint64_t ino, char *buf, size_t size);
+
+#endif
