@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Owns the reading of sksteer-run's command line; what can't work is refused before it starts. */
+#include "options.h"
+
+#include <err.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../../common/spec.h"
+
+enum {
+	OPT_REPLACE = 256, /* beyond every short option */
+	OPT_JOIN,
+	OPT_SHARE,
+	OPT_STRICT,
+	OPT_ENGINE,
+	OPT_SOCKET,
+};
+
+static const struct option long_options[] = {
+	{ "replace", no_argument, NULL, OPT_REPLACE },
+	{ "join", optional_argument, NULL, OPT_JOIN },
+	{ "share", no_argument, NULL, OPT_SHARE },
+	{ "strict", no_argument, NULL, OPT_STRICT },
+	{ "engine", required_argument, NULL, OPT_ENGINE },
+	{ "socket", required_argument, NULL, OPT_SOCKET },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static const char help_text[] =
+	"Usage: sksteer-run [OPTION]... [--] COMMAND [ARGUMENT]...\n"
+	"Run an unmodified server and steer more ports and prefixes to its listeners.\n"
+	"\n"
+	"  -p SPEC          what to steer: 7,77,777   any:8000-8100   192.0.2.0/24:53/udp\n"
+	"                   80=8000-8100;443=8443 (per listener)   '*' (every port)\n"
+	"  -l LABEL         the service's name: its bindings outlive its sockets\n"
+	"      --replace    take over from the label's running server (not supported yet)\n"
+	"      --join[=W]   serve beside it, with weight W (not supported yet)\n"
+	"      --share      serve beside it (not supported yet)\n"
+	"      --strict     no steering, no service: start nothing, or let bind(2) fail\n"
+	"      --engine E   auto, preload, or seccomp (not supported yet)\n"
+	"      --socket PATH  the helper's socket; else $SKSTEER_SOCKET, else\n"
+	"                   /run/sksteer/helper.sock\n"
+	"  -v               say what is done\n"
+	"  -h, --help       show this help\n"
+	"\n"
+	"At least one of -p and -l is needed. Exit status: 125 when sksteer-run itself fails,\n"
+	"126 when COMMAND cannot be executed, 127 when it is not found, else COMMAND's own.\n";
+
+/* c is what getopt_long returned: ":" for a missing argument, "?" for anything else. */
+static int complain_option(int c, const char *word)
+{
+	char short_option[] = { '-', (char)optopt, '\0' };
+	const char *name = strncmp(word, "--", 2) == 0 ? word : short_option;
+
+	if (c == ':')
+		warnx("%s needs an argument (see --help)", name);
+	else if (name == word && optopt)
+		warnx("%s: takes no argument (see --help)", name);
+	else
+		warnx("%s: no such option (see --help)", name);
+	return -EINVAL;
+}
+
+static int check_engine(const char *engine)
+{
+	if (strcmp(engine, "auto") == 0 || strcmp(engine, "preload") == 0)
+		return 0;
+	if (strcmp(engine, "seccomp") == 0)
+		warnx("--engine seccomp is not supported yet");
+	else
+		warnx("--engine: \"%s\" is none of auto, preload, seccomp", engine);
+	return -EINVAL;
+}
+
+static int take_once(char option, const char **value)
+{
+	if (*value) {
+		warnx("-%c is given twice%s", option,
+		      option == 'p' ? ": join the clauses with \";\"" : "");
+		return -EINVAL;
+	}
+	*value = optarg;
+	return 0;
+}
+
+static int take_option(int c, const char *word, struct sks_run_options *opts)
+{
+	switch (c) {
+	case 'p':
+		return take_once('p', &opts->spec);
+	case 'l':
+		return take_once('l', &opts->label);
+	case OPT_REPLACE:
+		warnx("--replace is not supported yet");
+		return -EINVAL;
+	case OPT_JOIN:
+		warnx("--join is not supported yet");
+		return -EINVAL;
+	case OPT_SHARE:
+		warnx("--share is not supported yet");
+		return -EINVAL;
+	case OPT_STRICT:
+		opts->strict = true;
+		return 0;
+	case OPT_ENGINE:
+		return check_engine(optarg);
+	case OPT_SOCKET:
+		opts->socket = optarg;
+		return 0;
+	case 'v':
+		opts->verbose = true;
+		return 0;
+	case 'h':
+		(void)fputs(help_text, stdout);
+		return -ECANCELED;
+	default:
+		return complain_option(c, word);
+	}
+}
+
+static int check_spec(const char *spec)
+{
+	static struct sks_target targets[SKS_SPEC_TARGETS];
+	struct sks_spec_error error;
+	size_t n;
+	int err;
+
+	err = sks_spec_parse(spec, strlen(spec), targets, SKS_SPEC_TARGETS, &n, &error);
+	if (err)
+		warnx("-p: %s", error.text);
+	return err ? -EINVAL : 0;
+}
+
+static int check_options(const struct sks_run_options *opts)
+{
+	if (!opts->spec && !opts->label) {
+		warnx("neither -p nor -l is given: nothing to steer (see --help)");
+		return -EINVAL;
+	}
+	if (!opts->command[0]) {
+		warnx("no command is given (see --help)");
+		return -EINVAL;
+	}
+	if (opts->label && !sks_label_is_valid(opts->label)) {
+		warnx("-l: \"%s\" is not a label: a letter or digit, then up to %u letters, "
+		      "digits, \"_\", \".\" or \"-\"",
+		      opts->label, SKS_LABEL_MAX - 1);
+		return -EINVAL;
+	}
+	return opts->spec ? check_spec(opts->spec) : 0;
+}
+
+int sks_run_options_parse(int argc, char **argv, struct sks_run_options *ret_options)
+{
+	struct sks_run_options opts = { 0 };
+	int c, err;
+
+	opterr = 0;
+	/* "+": the command's own options are not ours. ":": a missing argument is told apart. */
+	while ((c = getopt_long(argc, argv, "+:p:l:vh", long_options, NULL)) != -1) {
+		err = take_option(c, argv[optind - 1], &opts);
+		if (err)
+			return err;
+	}
+	opts.command = argv + optind;
+	err = check_options(&opts);
+	if (err)
+		return err;
+	*ret_options = opts;
+	return 0;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Owns which of the server's own binds a clause speaks of, and the memory of it per descriptor. */
+#include "select.h"
+
+#include <netinet/in.h>
+#include <stdatomic.h>
+
+#include "../common/raw.h"
+
+#define FDS 65536
+
+/* An entry of the memory: the port in its low half, and these. 0: never bound by this process. */
+#define BOUND	0x10000u
+#define NAMED	0x20000u
+#define UNNAMED 0x40000u
+
+/*
+ * By descriptor, for TCP. close(2) and dup(2) are not watched: every bind overwrites its entry, a
+ * duplicate is unknown and asked for, and fork(2) copies the whole.
+ */
+static _Atomic uint32_t memory[FDS];
+
+/* The port of the first listener of each protocol in this process; 0: none yet. */
+static _Atomic uint16_t first_tcp, first_udp;
+
+static _Atomic uint16_t *first_port(uint8_t proto)
+{
+	return proto == SKS_UDP ? &first_udp : &first_tcp;
+}
+
+static uint8_t protocols_naming(const struct sks_config *config, const struct sks_prefix *addr,
+				uint16_t port)
+{
+	struct sks_spec_cursor cursor = { .text = config->spec, .len = config->spec_len };
+	struct sks_spec_error error;
+	struct sks_target target;
+	uint8_t named = 0;
+
+	while (named != config->named && sks_spec_next(&cursor, &target, &error) > 0)
+		if (sks_target_names(&target, target.proto, addr, port))
+			named |= target.proto == IPPROTO_UDP ? SKS_UDP : SKS_TCP;
+	return named;
+}
+
+bool sks_choose(const struct sks_config *config, const struct sockaddr *addr, socklen_t len,
+		struct sks_choice *ret_choice)
+{
+	struct sks_choice choice = { .unnamed = config->unnamed };
+	struct sks_prefix prefix;
+
+	if (!addr || sks_prefix_from_sockaddr(addr, len, &prefix, &choice.port) || !choice.port)
+		return false;
+	if (config->error[0])
+		choice.named = SKS_TCP | SKS_UDP;
+	else
+		choice.named = protocols_naming(config, &prefix, choice.port);
+	*ret_choice = choice;
+	return choice.named || sks_is_wanted(&choice, SKS_TCP) || sks_is_wanted(&choice, SKS_UDP);
+}
+
+void sks_remember(int fd, const struct sks_choice *choice)
+{
+	uint32_t entry = BOUND;
+
+	if (fd < 0 || fd >= FDS)
+		return;
+	if (choice)
+		entry |= choice->port | (choice->named & SKS_TCP ? NAMED : 0) |
+			 (choice->unnamed & SKS_TCP ? UNNAMED : 0);
+	memory[fd] = entry;
+}
+
+bool sks_recall(const struct sks_config *config, int fd, struct sks_choice *ret_choice)
+{
+	uint32_t entry = fd >= 0 && fd < FDS ? memory[fd] : 0;
+	struct sockaddr_storage addr;
+	socklen_t len = sizeof(addr);
+
+	if (entry) {
+		*ret_choice = (struct sks_choice){
+			.port = (uint16_t)entry,
+			.named = entry & NAMED ? SKS_TCP : 0,
+			.unnamed = entry & UNNAMED ? SKS_TCP : 0,
+		};
+		return ret_choice->named || ret_choice->unnamed;
+	}
+	return !sks_raw(SYS_getsockname, fd, &addr, &len) &&
+	       sks_choose(config, (struct sockaddr *)&addr, len, ret_choice);
+}
+
+bool sks_is_wanted(const struct sks_choice *choice, uint8_t proto)
+{
+	uint16_t first = *first_port(proto);
+
+	return (choice->named & proto) ||
+	       ((choice->unnamed & proto) && (!first || first == choice->port));
+}
+
+bool sks_claim(const struct sks_choice *choice, uint8_t proto)
+{
+	uint16_t none = 0;
+
+	atomic_compare_exchange_strong(first_port(proto), &none, choice->port);
+	return sks_is_wanted(choice, proto);
+}
