@@ -7,6 +7,7 @@ PREFIX	   ?= /usr/local
 BINDIR	   ?= $(PREFIX)/bin
 SBINDIR	   ?= $(PREFIX)/sbin
 LIBDIR	   ?= $(PREFIX)/lib
+CC	   := $(if $(filter default,$(origin CC)),gcc,$(CC))
 CLANG	   ?= clang
 BPFTOOL	   ?= $(firstword $(wildcard /usr/sbin/bpftool /sbin/bpftool) bpftool)
 FUZZ_SECONDS ?= 20
@@ -17,7 +18,7 @@ SAN	   := $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-sanitize-recover
 HELPER_LIB  = $(shell pkg-config --libs libbpf libelf libmnl json-c)
 MULTIARCH  := $(wildcard /usr/include/$(shell uname -m)-linux-gnu)
 LANGUAGE   := -std=gnu11 -D_GNU_SOURCE -I. -I$(BUILD)
-BASE_FLAGS := $(LANGUAGE) $(WARN) $(CPPFLAGS) $(CFLAGS)
+BASE_FLAGS := $(LANGUAGE) $(CPPFLAGS) $(CFLAGS)
 LIB_FLAGS  := $(BASE_FLAGS) -fPIC -fvisibility=hidden -U_FORTIFY_SOURCE -O2 -g
 RUN_PATHS  := '-DSKS_SBINDIR="$(SBINDIR)"' '-DSKS_LIBDIR="$(LIBDIR)"'
 
@@ -40,7 +41,9 @@ UNITS	   := $(UNIT_SRC:%.c=$(BUILD)/%)
 FUZZERS	   := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
 C_FILES	    = $(wildcard $(foreach d,common preload preload/run helper helper/ctl bpf tests/progs \
 	      tests/unit tests/fuzz tests/bench,$d/*.c $d/*.h))
-TIDY_FILES  = $(COMMON) $(LIB_SRC) $(RUN_SRC) $(HELPER_SRC) $(DAEMON_SRC) $(CTL_SRC)
+C_SRC	    = $(COMMON) $(LIB_SRC) $(RUN_SRC) $(HELPER_SRC) $(DAEMON_SRC) $(CTL_SRC)
+# What bpftool generates into helper/bpf.c's skeleton is not ours to mend.
+TIDY_FILES  = $(filter-out helper/bpf.c,$(C_SRC))
 SCRIPTS	    = $(wildcard scripts/* .ci/run tests/*.bash tests/*.bats)
 SPDX_FILES  = $(C_FILES) $(SCRIPTS) Makefile $(wildcard preload/*.map tests/*.py)
 
@@ -50,24 +53,24 @@ say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 all: $(PROGRAMS)
 tests: all $(TEST_PROGS) $(UNITS)
 
-# Objects depend on the flags they were compiled with: CC=clang after CC=gcc rebuilds.
-STAMP := $(CC) $(BASE_FLAGS) $(SAN) $(RUN_PATHS)
-ifneq ($(STAMP),$(file <$(BUILD)/flags))
-$(shell mkdir -p $(BUILD))
-$(file >$(BUILD)/flags,$(STAMP))
-endif
+# Objects depend on what they were compiled with: file $(1) remembers $(2).
+remember = $(if $(subst =$(2)=,,=$(file <$(BUILD)/$(1))=),\
+	   $(shell mkdir -p $(BUILD))$(file >$(BUILD)/$(1),$(2)))
+$(call remember,flags,$(CC) $(BASE_FLAGS) $(SAN))
+$(call remember,paths,$(RUN_PATHS))
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(SKELETON)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(BASE_FLAGS) $(SAN) $(OBJ_FLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(BASE_FLAGS) $(WARN) $(SAN) $(OBJ_FLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/pic/%.o: %.c $(BUILD)/flags
 	$(call say,CC,$< (pic))
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(LIB_FLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(LIB_FLAGS) $(WARN) -MMD -MP -c -o $@ $<
 
 $(call objs,$(RUN_SRC)): OBJ_FLAGS = $(RUN_PATHS)
+$(call objs,$(RUN_SRC)): $(BUILD)/paths
 
 # The library is never sanitized: it is loaded into programs that are not.
 $(BUILD)/libsksteer.so: $(patsubst %.c,$(BUILD)/pic/%.o,$(LIB_SRC) $(COMMON)) \
@@ -104,8 +107,7 @@ $(BUILD)/dispatch.skel.h: $(BUILD)/dispatch.bpf.o
 $(BUILD)/tests/%: tests/progs/%.c $(BUILD)/flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(BASE_FLAGS) -pthread -MMD -MP -MF $@.d -o $@ $<
-
+	$(Q)$(CC) $(BASE_FLAGS) $(WARN) -pthread -MMD -MP -MF $@.d -o $@ $<
 # Only a unit test of helper code waits for the whole helper to compile.
 $(patsubst %.c,$(BUILD)/%,$(shell grep -l 'helper/' $(UNIT_SRC) /dev/null)): $(BUILD)/libhelper.a
 $(UNITS): $(BUILD)/%: $(BUILD)/obj/%.o $(COMMON_OBJ)
@@ -116,21 +118,21 @@ $(UNITS): $(BUILD)/%: $(BUILD)/obj/%.o $(COMMON_OBJ)
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(COMMON) $(BUILD)/flags
 	$(call say,FUZZ,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(BASE_FLAGS) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.c,$^)
+	$(Q)$(CLANG) $(BASE_FLAGS) $(WARN) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.c,$^)
 
 check: tests
 	$(Q)BUILD=$(BUILD) scripts/check --tests-only
 bench: all
 	$(Q)if [ -x tests/bench/run ]; then BUILD=$(BUILD) tests/bench/run; else echo 'no benchmark yet'; fi
 fuzz: $(FUZZERS)
-	$(Q)set -e; for f in $^; do $$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1; done
+	$(Q)set -e; for f in $^; do $$f -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_funcs=0; done
 lint: $(SKELETON)
 	$(Q)grep -L 'SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)' $(SPDX_FILES) | \
 		{ ! sed 's/$$/: no SPDX line/' | grep .; }
 	$(Q)clang-format --dry-run --Werror $(C_FILES)
 	$(Q)shellcheck -x $(SCRIPTS)
 	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --enable=warning,portability -j2 --std=c11 \
-		-D_GNU_SOURCE '-DLIBBPF_OPTS(t,n,...)=struct t n = { __VA_ARGS__ }' $(TIDY_FILES) $(UNIT_SRC)
+		-D_GNU_SOURCE '-DLIBBPF_OPTS(t,n,...)=struct t n = { __VA_ARGS__ }' $(C_SRC) $(UNIT_SRC)
 	$(Q)printf '%s\n' $(TIDY_FILES) | xargs -P4 -I@ clang-tidy --quiet @ -- $(LANGUAGE) \
 		'-DSKS_SBINDIR=""' '-DSKS_LIBDIR=""' 2>/dev/null
 

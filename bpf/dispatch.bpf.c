@@ -109,8 +109,10 @@ static __always_inline __u32 rule_dest6(const struct sks_rule *rule, __u32 index
 	for (int i = 0; i < SKS_INLINE_PREFIXES; i++) {
 		const struct sks_inline6 *p = &rule->v6[i];
 
-		if (!(((addr[0] & p->mask[0]) ^ p->addr[0]) | ((addr[1] & p->mask[1]) ^ p->addr[1]) |
-		      ((addr[2] & p->mask[2]) ^ p->addr[2]) | ((addr[3] & p->mask[3]) ^ p->addr[3])))
+		if (!(((addr[0] & p->mask[0]) ^ p->addr[0]) |
+		      ((addr[1] & p->mask[1]) ^ p->addr[1]) |
+		      ((addr[2] & p->mask[2]) ^ p->addr[2]) |
+		      ((addr[3] & p->mask[3]) ^ p->addr[3])))
 			return p->dest;
 	}
 	if (!rule->trie6)

@@ -26,8 +26,8 @@
 
 /* Capacities of a namespace; more is refused with ENOSPC and a text that names which. */
 #define SKS_MAX_SERVICES 512u
-#define SKS_MAX_DESTS	 1024u	/* < SKS_TABLE_RULES; number 0 is never used */
-#define SKS_MAX_SLOTS	 2048u	/* sockets; number 0 is never used, so a lookup there finds none */
+#define SKS_MAX_DESTS	 1024u /* < SKS_TABLE_RULES; number 0 is never used */
+#define SKS_MAX_SLOTS	 2048u /* sockets; number 0 is never used, so a lookup there finds none */
 #define SKS_MAX_BINDINGS 16384u
 #define SKS_MAX_RULES	 512u	/* per protocol */
 #define SKS_MAX_PREFIXES 65536u /* entries of the overflow trie */
@@ -78,7 +78,8 @@ struct sks_inline6 {
 	__u32 dest;
 };
 
-/* What a class of ports does, the longest prefixes first; index: protocol * SKS_MAX_RULES + number. */
+/* What a class of ports does, the longest prefixes first; index: protocol * SKS_MAX_RULES + number.
+ */
 struct sks_rule {
 	struct sks_inline4 v4[SKS_INLINE_PREFIXES];
 	__u32 trie4; /* not 0: shorter prefixes are in the trie */
@@ -88,7 +89,8 @@ struct sks_rule {
 	__u32 reserved2[4];
 };
 
-/* Trie key: rule is (rule index * 2 + SKS_V4 or SKS_V6), matched whole. Value: a destination (__u32). */
+/* Trie key: rule is (rule index * 2 + SKS_V4 or SKS_V6), matched whole. Value: a destination
+ * (__u32). */
 struct sks_trie_key {
 	__u32 prefixlen; /* 32 + the prefix's */
 	__u32 rule;
@@ -104,14 +106,15 @@ struct sks_trie_key {
  */
 struct sks_dest {
 	__u32 slot[2]; /* SKS_V4, SKS_V6: the chain's first slot, or SKS_SLOT_PASS */
-	__u32 ifindex; /* not 0: only what arrives on this interface (a device-bound or link-local socket) */
+	__u32 ifindex; /* not 0: only what arrives on this interface (a device-bound or link-local
+			  socket) */
 	__u32 born, died;
 	__u16 service;
-	__u16 port;	/* that the sockets are bound to */
-	__u8 proto;	/* SKS_TCP or SKS_UDP */
-	__u8 wildcard;	/* addr does not count */
-	__u8 families;	/* 1 << SKS_V4 | 1 << SKS_V6: which its sockets served, alive or not */
-	__u8 family;	/* of addr: AF_INET or AF_INET6 */
+	__u16 port;    /* that the sockets are bound to */
+	__u8 proto;    /* SKS_TCP or SKS_UDP */
+	__u8 wildcard; /* addr does not count */
+	__u8 families; /* 1 << SKS_V4 | 1 << SKS_V6: which its sockets served, alive or not */
+	__u8 family;   /* of addr: AF_INET or AF_INET6 */
 	__u8 addr[16];
 	__u8 reserved[20];
 };
@@ -134,20 +137,22 @@ struct sks_counter {
 	__s64 last_errno;
 };
 
-/* What changes when another instance takes a label over; the copy with the latest since <= epoch counts. */
+/* What changes when another instance takes a label over; the copy with the latest since <= epoch
+ * counts. */
 struct sks_owner {
 	__u32 since; /* 0: never written */
 	__u32 pid;
 	__u64 spec_hash;
 	__u8 instance[16];
-	__u16 first_port[2]; /* SKS_TCP, SKS_UDP: the first listener, to which clauses without one apply */
+	__u16 first_port[2]; /* SKS_TCP, SKS_UDP: the first listener, to which clauses without one
+				apply */
 	__u32 reserved;
 };
 
 struct sks_service {
 	__u32 born, died;
-	__u32 uid; /* in the helper's user namespace */
-	__u32 named; /* has a label of its own, and outlives its sockets */
+	__u32 uid;	/* in the helper's user namespace */
+	__u32 named;	/* has a label of its own, and outlives its sockets */
 	char label[64]; /* or @COMM-PID; NUL-terminated */
 	struct sks_owner owner[2];
 	__u8 reserved[32];

@@ -28,7 +28,7 @@
 		sks_raw_ret;                             \
 	})
 
-/* Microseconds of CLOCK_MONOTONIC. Past libc too: faketime and its like would stretch a deadline. */
+/* Microseconds of CLOCK_MONOTONIC. Past libc: faketime and the like would stretch a deadline. */
 static inline int64_t sks_now_us(void)
 {
 	struct __kernel_timespec now = { 0 };

@@ -10,7 +10,7 @@
 
 #include "raw.h"
 
-/* Room for one descriptor more than is allowed, so that a second one is seen rather than cut off. */
+/* Room for one descriptor more than is allowed, so that a second one is seen and not cut off. */
 #define FDS_ROOM 2
 
 union control {

@@ -17,15 +17,17 @@
 
 #include "spec.h"
 
-#define SKS_WIRE_VERSION 1u
-#define SKS_SOCKET_PATH	 "/run/sksteer/helper.sock"
+#define SKS_WIRE_VERSION  1u
+#define SKS_SOCKET_PATH	  "/run/sksteer/helper.sock"
 #define SKS_INSTANCE_SIZE 16u
-#define SKS_LABEL_SIZE	 64u  /* SKS_LABEL_MAX and its NUL */
-#define SKS_REPLY_TEXT	 480u
+#define SKS_LABEL_SIZE	  64u /* SKS_LABEL_MAX and its NUL */
+#define SKS_REPLY_TEXT	  480u
 
 enum sks_op {
-	SKS_OP_CHECK = 1,    /* would REGISTER of this listener be granted? fd: the socket, bound or not */
-	SKS_OP_REGISTER = 2, /* fd: a listening TCP or a bound UDP socket, which joins its instance's service */
+	SKS_OP_CHECK =
+		1, /* would REGISTER of this listener be granted? fd: the socket, bound or not */
+	SKS_OP_REGISTER = 2, /* fd: a listening TCP or a bound UDP socket, which joins its
+				instance's service */
 	SKS_OP_ATTEND = 3,   /* stay while the process that sends this lives (--idle-exit) */
 	SKS_OP_STATUS = 4,   /* the reply's fd: a sealed memfd with the caller's services as JSON */
 	SKS_OP_BIND = 5,     /* label and spec */
@@ -99,8 +101,8 @@ int sks_wire_send(int conn, const void *head, size_t head_len, const void *tail,
 
 /*
  * recvmsg(2) of one record into buf, with flags such as MSG_DONTWAIT: its length, 0 at the end of
- * the stream, or -errno; -EPROTO when it was truncated or carried more than one descriptor (none is kept). *ret_fd is -1 or a
- * CLOEXEC descriptor the caller owns; untouched on failure.
+ * the stream, or -errno; -EPROTO when it was truncated or carried more than one descriptor (none is
+ * kept). *ret_fd is -1 or a CLOEXEC descriptor the caller owns; untouched on failure.
  */
 int sks_wire_recv(int conn, void *buf, size_t size, int flags, int *ret_fd);
 

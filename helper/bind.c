@@ -17,7 +17,8 @@ static int parse(struct sks_asked *asked, const struct sks_target **ret_targets,
 	if (err)
 		return err;
 	if (!*asked->req->label || !*ret_n)
-		return sks_refuse(&asked->verdict, -EINVAL, "neither without a label nor without a spec");
+		return sks_refuse(&asked->verdict, -EINVAL,
+				  "neither without a label nor without a spec");
 	for (size_t i = 0; i < *ret_n; i++) {
 		const struct sks_target *target = &(*ret_targets)[i];
 
@@ -52,7 +53,8 @@ static void take_over(struct sks_asked *asked, struct sks_space *space,
 }
 
 static int add_targets(struct sks_asked *asked, struct sks_space *space,
-		       const struct sks_service *service, const struct sks_target *targets, size_t n)
+		       const struct sks_service *service, const struct sks_target *targets,
+		       size_t n)
 {
 	int err = 0;
 
@@ -85,16 +87,15 @@ static int try_bind(struct sks_asked *asked, struct sks_space *space,
 {
 	struct sks_service *service =
 		sks_service_find(space, asked->peer.uid, asked->req->label, NULL);
-	int err = 0;
+	int err;
 
 	if (!service)
 		service = sks_service_add(space, &asked->peer, asked->req->label);
 	if (!service)
-		err = sks_refuse(&asked->verdict, -ENOSPC,
-				 "this namespace has no room for more services (%u)",
-				 SKS_MAX_SERVICES);
-	if (!err)
-		err = add_targets(asked, space, service, targets, n);
+		return sks_refuse(&asked->verdict, -ENOSPC,
+				  "this namespace has no room for more services (%u)",
+				  SKS_MAX_SERVICES);
+	err = add_targets(asked, space, service, targets, n);
 	if (err) {
 		sks_store_abort(space);
 		return err;

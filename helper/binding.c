@@ -81,9 +81,8 @@ struct sks_binding *sks_binding_find(struct sks_space *space, const struct sks_s
 		    binding->service != sks_service_number(space, service) ||
 		    !sks_target_equal(&has, target))
 			continue;
-		if (any_listener ||
-		    (has.listener_port == target->listener_port &&
-		     sks_prefix_equal(&has.listener_addr, &target->listener_addr)))
+		if (any_listener || (has.listener_port == target->listener_port &&
+				     sks_prefix_equal(&has.listener_addr, &target->listener_addr)))
 			return binding;
 	}
 	return NULL;

@@ -18,7 +18,8 @@ int sks_targets_parse(const char *spec, size_t len, const struct sks_target **re
 int sks_binding_add(struct sks_space *space, const struct sks_service *service,
 		    const struct sks_target *target, enum sks_source source,
 		    struct sks_verdict *verdict);
-/* The service's binding of the next state with the same target (and the same listener, unless any_listener). */
+/* The service's binding of the next state with the same target (and the same listener, unless
+ * any_listener). */
 struct sks_binding *sks_binding_find(struct sks_space *space, const struct sks_service *service,
 				     const struct sks_target *target, bool any_listener);
 struct sks_target sks_binding_target(const struct sks_binding *binding);

@@ -145,7 +145,8 @@ static int pin(int fd, const char *dir, const char *name)
 		return err;
 	if (bpf_obj_pin(fd, path))
 		return -errno;
-	/* Inserting into an open map needs no capability on 6.1: only the group reads, root writes. */
+	/* Inserting into an open map needs no capability on 6.1: only the group reads, root writes.
+	 */
 	return chmod(path, 0640) ? -errno : 0;
 }
 
@@ -295,7 +296,7 @@ int sks_bpf_refresh(const char *dir, struct sks_maps *maps)
 {
 	CLEANUP_FD int link = -1;
 	char new_path[PIN_PATH], path[PIN_PATH];
-	struct dispatch *skel;
+	struct dispatch *skel = NULL;
 	uint64_t hash = program_hash();
 	int err;
 

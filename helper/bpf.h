@@ -22,7 +22,8 @@ enum sks_map {
 	SKS_MAP_COUNT,
 };
 
-/* The open maps of one namespace; the arrays are mapped into memory and seen by the program at once. */
+/* The open maps of one namespace; the arrays are mapped into memory and seen by the program at
+ * once. */
 struct sks_maps {
 	int fd[SKS_MAP_COUNT];
 	struct sks_ports *ports;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/* Owns the way from records of the next state to its publication: judged, compiled, all or nothing. */
+/* Owns the way from records of the next state to its publication: judged, compiled, all or nothing.
+ */
 #include <errno.h>
 #include <string.h>
 

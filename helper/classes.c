@@ -7,13 +7,15 @@
 
 #include "classes.h"
 
-struct class {
+struct class
+{
 	uint32_t proto;
 	uint32_t rule; /* proto * SKS_MAX_RULES + number */
 	uint64_t hash;
 	struct sks_hop *hops;
 	size_t n;
-	bool shared; /* the current table uses this rule too, so it stays when this one is discarded */
+	bool shared; /* the current table uses this rule too, so it stays when this one is discarded
+		      */
 };
 
 struct sks_classes {

@@ -147,8 +147,8 @@ int sks_compile(struct sks_space *space, const struct sks_routes *pieces,
 	int err = -ENOMEM;
 
 	if (sweep.classes && sweep.begin && sweep.active && sweep.sorted && sweep.hops)
-		err = compile_proto(&sweep, pieces, SKS_TCP) ?:
-		      compile_proto(&sweep, pieces, SKS_UDP);
+		err = compile_proto(&sweep, pieces, SKS_TCP)
+			      ?: compile_proto(&sweep, pieces, SKS_UDP);
 	free(sweep.begin);
 	free(sweep.active);
 	free(sweep.sorted);

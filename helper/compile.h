@@ -18,8 +18,8 @@ int sks_route_precedence(const struct sks_route *a, const struct sks_route *b);
 
 /*
  * Writes the table of the next state, and the rules that it needs beside those that the current
- * table uses. *ret_classes is to be published or discarded (helper/classes.h). -ENOSPC with a text: too many rules
- * or prefixes; -ENOMEM.
+ * table uses. *ret_classes is to be published or discarded (helper/classes.h). -ENOSPC with a text:
+ * too many rules or prefixes; -ENOMEM.
  */
 int sks_compile(struct sks_space *space, const struct sks_routes *pieces,
 		struct sks_classes **ret_classes, struct sks_verdict *verdict);

@@ -48,6 +48,16 @@ static int refuse_held(const struct sks_change *change, const struct sks_route *
 			  held->addr.len ? sks_prefix_format(&held->addr, addr) : "every address");
 }
 
+/* A user may take ports from its own other servers, but hardly by intention. */
+static void remark_own(const struct sks_change *change, const struct sks_held *held)
+{
+	if (!*change->verdict->text && (!change->socket || held->port != change->socket->port))
+		sks_remark(change->verdict,
+			   "another socket of user %u holds port %u and no longer gets new "
+			   "connections",
+			   held->uid, held->port);
+}
+
 static int check_held(const struct sks_change *change, const struct sks_route *route,
 		      const struct sks_held_list *list)
 {
@@ -57,12 +67,13 @@ static int check_held(const struct sks_change *change, const struct sks_route *r
 		const struct sks_held *held = &list->held[i];
 
 		if (held->port < route->first || held->port > route->last ||
-		    held->uid == change->peer->uid || !holds_address(held, &route->prefix) ||
-		    is_own(change, held))
+		    !holds_address(held, &route->prefix) || is_own(change, held))
 			continue;
 		if (change->peer->root && route->prefix.len && !held->addr.len)
 			continue; /* the longer prefix wins */
-		return refuse_held(change, route, held);
+		if (held->uid != change->peer->uid)
+			return refuse_held(change, route, held);
+		remark_own(change, held);
 	}
 	return 0;
 }
@@ -219,7 +230,8 @@ static int wide_routes(const struct sks_change *change, const struct sks_routes 
 {
 	uint16_t number = sks_service_number(change->space, change->service);
 
-	*ret_wide = (struct sks_routes){ .routes = calloc(routes->n + 1, sizeof(struct sks_route)) };
+	*ret_wide =
+		(struct sks_routes){ .routes = calloc(routes->n + 1, sizeof(struct sks_route)) };
 	if (!ret_wide->routes)
 		return -ENOMEM;
 	for (size_t i = 0; i < routes->n; i++) {

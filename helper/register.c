@@ -58,8 +58,8 @@ static int read_socket(struct sks_asked *asked, struct sks_socket *ret_socket)
 				  "the socket is of another network namespace than its sender");
 	if (req->op == SKS_OP_CHECK)
 		return req->family ? sks_socket_plan(ret_socket, asked->fd, req->family, req->addr,
-						     req->port, &asked->verdict) :
-				     0;
+						     req->port, &asked->verdict)
+				   : 0;
 	return sks_socket_ready(ret_socket, &asked->verdict);
 }
 
@@ -83,9 +83,8 @@ static bool is_selected(const struct registration *reg, uint16_t first_port)
 	for (size_t i = 0; i < reg->n_targets; i++) {
 		const struct sks_target *target = &reg->targets[i];
 
-		if (target->listener_port ?
-			    sks_target_names(target, proto, &sock->addr, sock->port) :
-			    target->proto == proto && first)
+		if (target->listener_port ? sks_target_names(target, proto, &sock->addr, sock->port)
+					  : target->proto == proto && first)
 			return true;
 	}
 	return false;
@@ -228,8 +227,8 @@ static int try_register(struct registration *reg)
 	struct sks_service *service =
 		sks_service_find(reg->space, reg->asked->peer.uid, req->label, req->instance);
 	uint32_t slot = sks_service_slot(reg->space, reg->socket.cookie);
-	const struct sks_owner *owner =
-		service ? sks_owner(service, sks_epoch(&reg->space->maps)) : NULL;
+	const struct sks_owner *owner = service ? sks_owner(service, sks_epoch(&reg->space->maps))
+						: NULL;
 	bool mine = owner && is_owner(reg, owner);
 
 	if (!is_selected(reg, mine ? owner->first_port[reg->socket.proto] : 0))

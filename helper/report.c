@@ -50,7 +50,8 @@ static void add_ports(struct json_object *object, const char *key, uint16_t firs
 }
 
 /* An address as people write it beside a port in a column of its own: without brackets. */
-static void add_address(struct json_object *object, const char *key, const struct sks_prefix *prefix)
+static void add_address(struct json_object *object, const char *key,
+			const struct sks_prefix *prefix)
 {
 	char text[SKS_PREFIX_STRLEN], *addr = sks_prefix_format(prefix, text);
 	size_t len = strlen(addr);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Owns what `status` says of a namespace, read from its maps: by the helper, or by root without it. */
+/* Owns what `status` says of a namespace, read from its maps: by the helper, or by root without it.
+ */
 #ifndef SKSTEER_REPORT_H
 #define SKSTEER_REPORT_H
 

@@ -104,7 +104,8 @@ static struct sks_route base_route(const struct view *view, const struct sks_bin
 		.first = binding->first,
 		.last = binding->last,
 		.service = binding->service,
-		.width = binding->all ? SKS_PORT_NUMBERS : (uint32_t)binding->last - binding->first + 1,
+		.width = binding->all ? SKS_PORT_NUMBERS
+				      : (uint32_t)binding->last - binding->first + 1,
 		.born = binding->born,
 		.binding = (uint32_t)(binding - view->space->maps.bindings),
 	};
@@ -131,8 +132,8 @@ static int resolve_listeners(const struct view *view, const struct sks_binding *
 }
 
 /* The wildcard listener, else the one whose address lies inside where, else the only one. */
-static int choose(const struct view *view, const struct sks_binding *binding,
-		  unsigned int family, const struct sks_prefix *where, uint32_t *ret_dest)
+static int choose(const struct view *view, const struct sks_binding *binding, unsigned int family,
+		  const struct sks_prefix *where, uint32_t *ret_dest)
 {
 	uint32_t wildcard = 0, inside = 0, any = 0;
 	unsigned int n_wildcard = 0, n_inside = 0, n_any = 0;
@@ -203,9 +204,9 @@ int sks_routes_resolve(const struct sks_space *space, uint32_t epoch, struct sks
 		    binding->source == SKS_LEFT_OUT)
 			continue;
 		for (unsigned int family = SKS_V4; !err && family <= SKS_V6; family++)
-			err = binding->where == SKS_WHERE_LISTENER ?
-				      resolve_listeners(&view, binding, family, &routes) :
-				      resolve_where(&view, binding, family, &routes, verdict);
+			err = binding->where == SKS_WHERE_LISTENER
+				      ? resolve_listeners(&view, binding, family, &routes)
+				      : resolve_where(&view, binding, family, &routes, verdict);
 	}
 	if (err)
 		sks_routes_free(&routes);
@@ -250,9 +251,8 @@ int sks_routes_cut(const struct sks_space *space, const struct sks_routes *route
 	int err = 0;
 
 	for (size_t i = 0; !err && i < routes->n; i++)
-		err = sks_route_yields(&routes->routes[i]) ?
-			      cut(space, &routes->routes[i], &pieces) :
-			      add_route(&pieces, &routes->routes[i]);
+		err = sks_route_yields(&routes->routes[i]) ? cut(space, &routes->routes[i], &pieces)
+							   : add_route(&pieces, &routes->routes[i]);
 	if (err)
 		sks_routes_free(&pieces);
 	else

@@ -21,7 +21,7 @@
 #include "socket.h"
 
 #define MAX_CONNS	 128
-#define MAX_CONNS_A_USER 16   /* root has no share of its own */
+#define MAX_CONNS_A_USER 16 /* root has no share of its own */
 #define MAX_ATTENDED	 1024
 #define DEADLINE_MS	 1000 /* from accept(2) to the request: as long as the library waits */
 #define SWEEP_MS	 200  /* an ephemeral service is to be gone within a second of its socket */
@@ -88,7 +88,7 @@ static void accept_one(int listener)
 	static const struct sks_greeting greeting = { .version = SKS_WIRE_VERSION };
 	CLEANUP_FD int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct conn *conn = NULL;
-	struct sks_peer peer;
+	struct sks_peer peer = {};
 
 	if (fd < 0 || read_peer(fd, &peer))
 		return;
@@ -166,9 +166,10 @@ static void serve(const struct sks_server *server, struct conn *conn)
 	if (len == -EAGAIN)
 		return;
 	if (len == -EPROTO || (len > 0 && sks_request_check(&record.req, (size_t)len)))
-		(void)sks_refuse(&asked.verdict, -EPROTO,
-				 "malformed request: not one of version %u with at most one descriptor",
-				 SKS_WIRE_VERSION);
+		(void)sks_refuse(
+			&asked.verdict, -EPROTO,
+			"malformed request: not one of version %u with at most one descriptor",
+			SKS_WIRE_VERSION);
 	else if (len > 0)
 		handle(server, conn, &asked);
 	sks_socket_close(asked.fd);

@@ -7,8 +7,8 @@
 
 struct sks_server {
 	struct sks_spaces *spaces;
-	int listener;	   /* SOCK_SEQPACKET, listening, non-blocking; borrowed */
-	int idle_exit_ms;  /* < 0: stay for ever */
+	int listener;	  /* SOCK_SEQPACKET, listening, non-blocking; borrowed */
+	int idle_exit_ms; /* < 0: stay for ever */
 };
 
 /*

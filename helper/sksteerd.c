@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -30,16 +31,19 @@ struct options {
 
 static void usage(FILE *to)
 {
-	(void)fprintf(to,
-		      "usage: sksteerd [--socket PATH] [--bpffs DIR] [--idle-exit SECONDS] [--ready-fd N]\n"
-		      "\n"
-		      "Steers the ports of servers that run with libsksteer.so (see sksteer-run).\n"
-		      "\n"
-		      "  --socket PATH        listen there (default %s)\n"
-		      "  --bpffs DIR          pin programs and maps below DIR (default %s)\n"
-		      "  --idle-exit SECONDS  unload everything and exit when nothing was left for so long\n"
-		      "  --ready-fd N         write a newline to descriptor N and close it when ready\n",
-		      SKS_SOCKET_PATH, DEFAULT_BPFFS);
+	(void)fprintf(
+		to,
+		"usage: sksteerd [--socket PATH] [--bpffs DIR] [--idle-exit SECONDS] [--ready-fd "
+		"N]\n"
+		"\n"
+		"Steers the ports of servers that run with libsksteer.so (see sksteer-run).\n"
+		"\n"
+		"  --socket PATH        listen there (default %s)\n"
+		"  --bpffs DIR          pin programs and maps below DIR (default %s)\n"
+		"  --idle-exit SECONDS  unload everything and exit when nothing was left for so "
+		"long\n"
+		"  --ready-fd N         write a newline to descriptor N and close it when ready\n",
+		SKS_SOCKET_PATH, DEFAULT_BPFFS);
 }
 
 static int parse_number(const char *text, long max, long *ret)
@@ -148,9 +152,8 @@ static int listen_on(const char *path)
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	CLEANUP_FD int fd = -1;
 
-	if (strlen(path) >= sizeof(sun.sun_path))
+	if (snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path) >= (int)sizeof(sun.sun_path))
 		return -ENAMETOOLONG;
-	strcpy(sun.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
@@ -179,6 +182,17 @@ static void say_ready(int fd)
 	if (write(fd, "\n", 1) < 0)
 		sks_log(SKS_LOG_WARNING, "--ready-fd: %s", strerror(errno));
 	(void)close(fd);
+}
+
+/* Each namespace takes a descriptor a map, and the usual soft limit is 1024. */
+static void raise_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static int fail(const char *what, const char *quoted, int err)
@@ -230,6 +244,7 @@ int main(int argc, char **argv)
 	(void)sigprocmask(SIG_BLOCK, &signals, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)umask(0022);
+	raise_limit();
 	sks_bpf_set_log(log_libbpf);
 	make_parent(opt.socket);
 	lock = take_lock(opt.socket);

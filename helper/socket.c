@@ -2,7 +2,7 @@
 /* Owns what the helper has to know of a descriptor that it was sent. */
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
@@ -33,7 +33,8 @@ static int check_kind(int fd, struct sks_socket *socket, struct sks_verdict *ver
 		return sks_refuse(verdict, -ENOTSOCK, "the descriptor is not a socket");
 	if (domain != AF_INET && domain != AF_INET6)
 		return sks_refuse(verdict, -EAFNOSUPPORT,
-				  "the socket is neither IPv4 nor IPv6 (address family %d)", domain);
+				  "the socket is neither IPv4 nor IPv6 (address family %d)",
+				  domain);
 	if (proto == IPPROTO_MPTCP)
 		return sks_refuse(verdict, -EPROTONOSUPPORT,
 				  "the socket is MPTCP, which the kernel cannot steer");
@@ -57,10 +58,13 @@ static uint8_t families_of(int fd, const struct sks_prefix *addr, int domain)
 static bool kernel_knows_ingress(void)
 {
 	struct utsname name;
-	unsigned int major = 0, minor = 0;
+	unsigned long major, minor;
+	char *end;
 
-	if (uname(&name) || sscanf(name.release, "%u.%u", &major, &minor) != 2)
+	if (uname(&name))
 		return true;
+	major = strtoul(name.release, &end, 10);
+	minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
 	return major > 5 || (major == 5 && minor >= 17);
 }
 

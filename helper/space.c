@@ -85,6 +85,8 @@ static int take_up(struct sks_space *space)
 	      sks_change_republish(space);
 	if (err)
 		sks_bpf_close(&space->maps);
+	else
+		sks_change_end_services(space);
 	return err;
 }
 
@@ -100,7 +102,7 @@ static void take_up_entry(struct sks_spaces *spaces, const char *name)
 		sks_bpf_remove(path);
 		return;
 	}
-	if (strncmp(name, "net-", 4))
+	if (strncmp(name, "net-", 4) != 0)
 		return;
 	ino = strtoull(name + 4, &end, 10);
 	if (*end)
@@ -129,9 +131,8 @@ int sks_spaces_open(struct sks_spaces *spaces, const char *dir)
 	int err;
 
 	*spaces = (struct sks_spaces){};
-	if (strlen(dir) >= sizeof(spaces->dir))
+	if (snprintf(spaces->dir, sizeof(spaces->dir), "%s", dir) >= (int)sizeof(spaces->dir))
 		return -ENAMETOOLONG;
-	strcpy(spaces->dir, dir);
 	err = prepare_dir(dir);
 	if (err)
 		return err;
@@ -191,8 +192,7 @@ struct sks_space *sks_spaces_find(struct sks_spaces *spaces, uint64_t ino)
 	return NULL;
 }
 
-int sks_spaces_get(struct sks_spaces *spaces, int netns, uint64_t ino,
-		   struct sks_space **ret_space)
+int sks_spaces_get(struct sks_spaces *spaces, int netns, uint64_t ino, struct sks_space **ret_space)
 {
 	struct sks_space *space = sks_spaces_find(spaces, ino);
 	char unfinished[sizeof(space->dir)];

@@ -50,8 +50,8 @@ struct sks_binding *sks_store_add_binding(struct sks_space *space)
 }
 
 /* The next number after *cursor that is free, going round once; 0 is never used. */
-static uint32_t take_number(uint32_t *cursor, uint32_t max, bool (*used)(const struct sks_maps *,
-									  uint32_t),
+static uint32_t take_number(uint32_t *cursor, uint32_t max,
+			    bool (*used)(const struct sks_maps *, uint32_t),
 			    const struct sks_maps *maps)
 {
 	for (uint32_t tried = 0; tried < max; tried++) {
@@ -310,7 +310,8 @@ static void recover_slot(struct sks_space *space, uint32_t i)
 	}
 	for (unsigned int family = SKS_V4; family <= SKS_V6; family++) {
 		if (slot->families & 1u << family && !is_linked(space, i, family)) {
-			unlink_slot(space, i); /* from the other family's chain, lest it be there twice */
+			unlink_slot(space,
+				    i); /* from the other family's chain, lest it be there twice */
 			link_slot(space, i);
 			return;
 		}

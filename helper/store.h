@@ -21,9 +21,10 @@ struct sks_space {
 	uint64_t ino;
 	char dir[256]; /* of its pins */
 	struct sks_maps maps;
-	struct sks_classes *classes; /* of the published table; NULL: not compiled by this helper yet */
+	struct sks_classes
+		*classes; /* of the published table; NULL: not compiled by this helper yet */
 	uint32_t n_services, n_dests, n_slots, n_bindings; /* no used record at or beyond */
-	uint32_t next_binding;	       /* no free one before */
+	uint32_t next_binding;				   /* no free one before */
 	uint32_t next_dest, next_slot; /* numbers are used in turn: see sks_store_grace */
 	uint32_t next_rule[2];
 };
@@ -58,8 +59,7 @@ void sks_store_kill_dest(struct sks_space *space, struct sks_dest *dest);
 void sks_store_kill_binding(struct sks_space *space, struct sks_binding *binding);
 
 /* Is the record in the next state? */
-#define sks_in_next(space, record) \
-	sks_alive((record)->born, (record)->died, sks_next_epoch(space))
+#define sks_in_next(space, record) sks_alive((record)->born, (record)->died, sks_next_epoch(space))
 
 /* What counts in that epoch; zeroes if none was ever written. */
 const struct sks_owner *sks_owner(const struct sks_service *service, uint32_t epoch);

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Owns what the verbs of sksteerctl share: the parsed command line, and the way to the helper. */
+#ifndef SKSTEER_CTL_H
+#define SKSTEER_CTL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../../common/wire.h"
+
+enum { SKS_CTL_DONE = 0, SKS_CTL_FAILED = 1, SKS_CTL_USAGE = 2 };
+
+struct sks_ctl {
+	const char *socket; /* the helper's */
+	const char *bpffs;  /* below which the pins are */
+	uint64_t netns_ino; /* of the namespace that all is about, which is our own by now */
+	bool json, all;
+	const char *verb;
+	char **operands;
+	int n_operands;
+};
+
+/* The verbs. Each says itself what went wrong and returns the exit status. */
+int sks_ctl_status(const struct sks_ctl *ctl);
+int sks_ctl_bind(const struct sks_ctl *ctl);
+int sks_ctl_unbind(const struct sks_ctl *ctl);
+int sks_ctl_unload(const struct sks_ctl *ctl);
+
+/* sks_wire_call() to the helper that the command line names; version and spec_len are set here. */
+int sks_ctl_call(const struct sks_ctl *ctl, struct sks_request *req, const char *spec,
+		 struct sks_reply *ret_reply, int *ret_fd);
+/* No helper runs there, which is something else than one that does not answer. */
+bool sks_ctl_is_absent(int err);
+/* Says why sks_ctl_call() got no answer, and what to do about it. Returns buf. */
+#define SKS_CTL_WHYLEN 320
+char *sks_ctl_why(const struct sks_ctl *ctl, int err, char buf[SKS_CTL_WHYLEN]);
+/* Calls the helper and says what it answered, or that it did not. Returns the exit status. */
+int sks_ctl_request(const struct sks_ctl *ctl, struct sks_request *req, const char *spec);
+
+/*
+ * Makes another network namespace our own: a name below /run/netns, a path, or a process id.
+ * 0, or -errno after having said why.
+ */
+int sks_ctl_enter(const char *netns);
+/* Of our own network namespace. 0 or -errno. */
+int sks_ctl_netns_ino(uint64_t *ret_ino);
+
+#endif

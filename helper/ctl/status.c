@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Owns `sksteerctl status`: where the report comes from, and which part of it is shown. */
+#include <dirent.h>
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "../../common/cleanup.h"
+#include "../report.h"
+#include "ctl.h"
+#include "table.h"
+
+/* Far beyond what full maps make; another program at that socket could send anything. */
+#define MAX_REPORT (64 << 20)
+
+static int read_pins(const struct sks_ctl *ctl, uint64_t ino, struct json_object **ret_report)
+{
+	struct sks_space space = { 0 };
+	struct json_object *report;
+	int err = sks_report_open(ctl->bpffs, ino, &space);
+
+	if (err)
+		return err;
+	report = sks_report(&space, SKS_UID_ALL);
+	sks_bpf_close(&space.maps);
+	if (!report)
+		return -ENOMEM;
+	*ret_report = report;
+	return 0;
+}
+
+static bool is_bpffs(const char *path)
+{
+	struct statfs fs;
+
+	return !statfs(path, &fs) && fs.f_type == BPF_FS_MAGIC;
+}
+
+/*
+ * That nothing is pinned says something only where a bpffs is seen: `ip netns exec` shows a /sys
+ * without one.
+ */
+static bool sees_bpffs(const char *dir)
+{
+	char copy[PATH_MAX];
+
+	(void)snprintf(copy, sizeof(copy), "%s", dir);
+	return is_bpffs(dir) || (access(dir, F_OK) && errno == ENOENT && is_bpffs(dirname(copy)));
+}
+
+static struct json_object *empty_report(const struct sks_ctl *ctl)
+{
+	struct json_object *report = json_object_new_object();
+
+	json_object_object_add(report, "namespace", json_object_new_uint64(ctl->netns_ino));
+	json_object_object_add(report, "services", json_object_new_array());
+	return report;
+}
+
+static struct json_object *parse_report(const char *text, size_t len)
+{
+	struct json_tokener *tokener = json_tokener_new();
+	struct json_object *report = NULL, *services;
+
+	if (tokener)
+		report = json_tokener_parse_ex(tokener, text, (int)len);
+	json_tokener_free(tokener);
+	if (json_object_is_type(report, json_type_object) &&
+	    json_object_object_get_ex(report, "services", &services) &&
+	    json_object_is_type(services, json_type_array))
+		return report;
+	json_object_put(report);
+	return NULL;
+}
+
+static struct json_object *read_memfd(int fd)
+{
+	struct json_object *report;
+	struct stat st;
+	void *text;
+
+	if (fd < 0 || fstat(fd, &st) || st.st_size <= 0 || st.st_size > MAX_REPORT)
+		return NULL;
+	/* What could still shrink would end us with SIGBUS. */
+	if ((fcntl(fd, F_GET_SEALS) & (F_SEAL_SHRINK | F_SEAL_WRITE)) !=
+	    (F_SEAL_SHRINK | F_SEAL_WRITE))
+		return NULL;
+	text = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (text == MAP_FAILED)
+		return NULL;
+	report = parse_report(text, (size_t)st.st_size);
+	(void)munmap(text, (size_t)st.st_size);
+	return report;
+}
+
+/* 0, -errno: nobody answered; 1: it was answered and said that it does not help. */
+static int ask_helper(const struct sks_ctl *ctl, struct json_object **ret_report)
+{
+	struct sks_request req = { .op = SKS_OP_STATUS };
+	struct json_object *report;
+	struct sks_reply reply;
+	CLEANUP_FD int fd = -1;
+	int err = sks_ctl_call(ctl, &req, NULL, &reply, &fd);
+
+	if (err)
+		return err;
+	if (reply.err && reply.err != -ENOENT) {
+		warnx("%s", reply.text);
+		return 1;
+	}
+	report = reply.err ? empty_report(ctl) : read_memfd(fd);
+	if (!report) {
+		warnx("the helper at %s: its report is unreadable", ctl->socket);
+		return 1;
+	}
+	*ret_report = report;
+	return 0;
+}
+
+/* Why the pins below a directory say nothing. */
+static const char *pins_text(int err)
+{
+	switch (err) {
+	case -ENOENT:
+		return "no bpffs is mounted at";
+	case -EACCES:
+	case -EPERM:
+		return "only root reads the pins in";
+	case -EUCLEAN:
+		return "another version made the pins in";
+	default:
+		return "cannot read the pins in";
+	}
+}
+
+static int read_here(const struct sks_ctl *ctl, struct json_object **ret_report)
+{
+	char why[SKS_CTL_WHYLEN];
+	int err, pins_err = read_pins(ctl, ctl->netns_ino, ret_report);
+
+	if (!pins_err)
+		return 0;
+	err = ask_helper(ctl, ret_report);
+	if (err < 0 && pins_err == -ENOENT && sees_bpffs(ctl->bpffs)) {
+		*ret_report = empty_report(ctl);
+		return 0;
+	}
+	if (err < 0)
+		warnx("%s %s, and %s", pins_text(pins_err), ctl->bpffs, sks_ctl_why(ctl, err, why));
+	return err;
+}
+
+static int read_entry(const struct sks_ctl *ctl, const char *name, struct json_object *namespaces)
+{
+	struct json_object *report;
+	unsigned long long ino;
+	char *end;
+	int err;
+
+	if (strncmp(name, "net-", 4))
+		return 0;
+	ino = strtoull(name + 4, &end, 10);
+	if (!name[4] || *end)
+		return 0; /* being set up, or nothing of ours */
+	err = read_pins(ctl, ino, &report);
+	if (!err)
+		json_object_array_add(namespaces, report);
+	else if (err != -ENOENT)
+		warnx("%s/%s: %s", ctl->bpffs, name, strerror(-err));
+	return err == -ENOENT ? 0 : err; /* of a namespace that has died */
+}
+
+static int by_number(const void *a, const void *b)
+{
+	struct json_object *numbers[2];
+
+	(void)json_object_object_get_ex(*(struct json_object *const *)a, "namespace", &numbers[0]);
+	(void)json_object_object_get_ex(*(struct json_object *const *)b, "namespace", &numbers[1]);
+	return json_object_get_uint64(numbers[0]) < json_object_get_uint64(numbers[1]) ? -1 : 1;
+}
+
+/* What can be read is shown even where something can't. */
+static int read_all(const struct sks_ctl *ctl, struct json_object **ret_report)
+{
+	struct json_object *report, *namespaces;
+	DIR *list = opendir(ctl->bpffs);
+	struct dirent *entry;
+	int err = 0;
+
+	if (!list && (errno != ENOENT || !sees_bpffs(ctl->bpffs))) {
+		warn("--all reads the pins below %s, which is for root", ctl->bpffs);
+		return -errno;
+	}
+	report = json_object_new_object();
+	namespaces = json_object_new_array();
+	while (list && (entry = readdir(list)))
+		err = read_entry(ctl, entry->d_name, namespaces) ?: err;
+	if (list)
+		(void)closedir(list);
+	json_object_array_sort(namespaces, by_number);
+	json_object_object_add(report, "namespaces", namespaces);
+	*ret_report = report;
+	return err;
+}
+
+/* Several users may have services of one label. Returns how many are left. */
+static size_t keep_label(struct json_object *report, const char *label)
+{
+	struct json_object *services, *name;
+
+	(void)json_object_object_get_ex(report, "services", &services);
+	for (size_t i = json_object_array_length(services); i-- > 0;) {
+		(void)json_object_object_get_ex(json_object_array_get_idx(services, i), "label",
+						&name);
+		if (!name || strcmp(json_object_get_string(name), label) != 0)
+			(void)json_object_array_del_idx(services, i, 1);
+	}
+	return json_object_array_length(services);
+}
+
+static void print_json(struct json_object *report)
+{
+	(void)puts(json_object_to_json_string_ext(report, JSON_C_TO_STRING_PRETTY |
+								  JSON_C_TO_STRING_SPACED |
+								  JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
+/* The name that ip(8) has for it, or "". */
+static void find_name(uint64_t ino, char ret_name[NAME_MAX + 1])
+{
+	DIR *list = opendir("/run/netns");
+	struct dirent *entry;
+	struct stat st;
+
+	*ret_name = '\0';
+	while (list && !*ret_name && (entry = readdir(list))) {
+		if (!fstatat(dirfd(list), entry->d_name, &st, 0) && st.st_ino == ino)
+			(void)snprintf(ret_name, NAME_MAX + 1, "%s", entry->d_name);
+	}
+	if (list)
+		(void)closedir(list);
+}
+
+static void print_heading(const struct sks_ctl *ctl, const struct json_object *report)
+{
+	struct json_object *number;
+	char name[NAME_MAX + 1];
+	uint64_t ino;
+
+	(void)json_object_object_get_ex(report, "namespace", &number);
+	ino = json_object_get_uint64(number);
+	find_name(ino, name);
+	(void)printf("network namespace %llu%s%s%s%s\n", (unsigned long long)ino,
+		     *name ? " \"" : "", name, *name ? "\"" : "",
+		     ino == ctl->netns_ino ? " (this one)" : "");
+}
+
+static int print_services(const struct json_object *report, const char *nothing)
+{
+	struct json_object *services;
+
+	(void)json_object_object_get_ex(report, "services", &services);
+	if (json_object_array_length(services))
+		return sks_table_services(stdout, services);
+	(void)printf("%s\n", nothing);
+	return 0;
+}
+
+static int print_all(const struct sks_ctl *ctl, const struct json_object *namespaces)
+{
+	size_t n = json_object_array_length(namespaces);
+	int err = 0;
+
+	if (!n)
+		(void)printf("nothing is steered in any network namespace\n");
+	for (size_t i = 0; !err && i < n; i++) {
+		const struct json_object *report = json_object_array_get_idx(namespaces, i);
+
+		if (i)
+			(void)putchar('\n');
+		print_heading(ctl, report);
+		err = print_services(report, "nothing is steered here");
+	}
+	return err;
+}
+
+/* 0, or -ENOENT after having said that there is no such label. */
+static int select_label(const struct sks_ctl *ctl, struct json_object *report,
+			struct json_object *namespaces)
+{
+	const char *label = ctl->n_operands ? ctl->operands[0] : NULL;
+	size_t kept = 0;
+
+	if (!label)
+		return 0;
+	if (!namespaces)
+		kept = keep_label(report, label);
+	for (size_t i = namespaces ? json_object_array_length(namespaces) : 0; i-- > 0;) {
+		size_t n = keep_label(json_object_array_get_idx(namespaces, i), label);
+
+		if (!n)
+			(void)json_object_array_del_idx(namespaces, i, 1);
+		kept += n;
+	}
+	if (kept)
+		return 0;
+	warnx("no service \"%s\"%s in %s network namespace", label, geteuid() ? " of yours" : "",
+	      namespaces ? "any" : "this");
+	return -ENOENT;
+}
+
+int sks_ctl_status(const struct sks_ctl *ctl)
+{
+	struct json_object *report = NULL, *namespaces = NULL;
+	int err = ctl->all ? read_all(ctl, &report) : read_here(ctl, &report);
+	int shown = 0;
+
+	if (!report)
+		return SKS_CTL_FAILED;
+	if (ctl->all)
+		(void)json_object_object_get_ex(report, "namespaces", &namespaces);
+	if (select_label(ctl, report, namespaces))
+		err = -ENOENT;
+	else if (ctl->json)
+		print_json(report);
+	else if (ctl->all)
+		shown = print_all(ctl, namespaces);
+	else
+		shown = print_services(
+			report, geteuid() ? "nothing of yours is steered in this network namespace"
+					  : "nothing is steered in this network namespace");
+	if (shown)
+		warnx("%s", strerror(-shown));
+	json_object_put(report);
+	return err || shown ? SKS_CTL_FAILED : SKS_CTL_DONE;
+}
