@@ -67,7 +67,7 @@ _Static_assert(sizeof(struct sks_request) == 128, "wire ABI");
 /* err 0 with a text is a warning; err < 0 is -errno, and nothing was changed. */
 struct sks_reply {
 	uint16_t version;
-	uint16_t reserved;
+	uint16_t steered; /* REGISTER: 1; 0 when no clause speaks of the socket */
 	int32_t err;
 	char text[SKS_REPLY_TEXT]; /* one line, NUL-terminated, no newline; may be empty */
 };

@@ -12,6 +12,7 @@
 #include "../common/cleanup.h"
 #include "bpf.h"
 #include "dispatch.skel.h"
+#include "hash.h"
 
 #define PIN_PATH 512
 
@@ -57,6 +58,7 @@ static int pin_path(char path[PIN_PATH], const char *dir, const char *name)
 	return len < 0 || len >= PIN_PATH ? -ENAMETOOLONG : 0;
 }
 
+/* The skeleton's maps in the order of enum sks_map. */
 static void map_list(const struct dispatch *skel, struct bpf_map *ret[SKS_MAP_COUNT])
 {
 	ret[SKS_MAP_PORTS] = skel->maps.bss;
@@ -70,16 +72,13 @@ static void map_list(const struct dispatch *skel, struct bpf_map *ret[SKS_MAP_CO
 	ret[SKS_MAP_BINDINGS] = skel->maps.bindings;
 }
 
-/* FNV-1a: tells two builds apart, as program tags can't (6.18 computes them otherwise than 6.12). */
+/* Tells two builds apart, as program tags can't (6.18 computes them otherwise than 6.12). */
 static uint64_t program_hash(void)
 {
-	uint64_t hash = 0xcbf29ce484222325u;
 	size_t size = 0;
-	const uint8_t *bytes = dispatch__elf_bytes(&size);
+	const void *bytes = dispatch__elf_bytes(&size);
 
-	for (size_t i = 0; i < size; i++)
-		hash = (hash ^ bytes[i]) * 0x100000001b3u;
-	return hash;
+	return sks_hash(bytes, size);
 }
 
 /* Over the maps of reuse, or new ones where it is NULL. *ret_skel is destroyed by the caller. */
@@ -87,24 +86,20 @@ static int load_once(const struct sks_maps *reuse, bool ingress_ifindex, struct 
 {
 	struct dispatch *skel = dispatch__open();
 	struct bpf_map *maps[SKS_MAP_COUNT];
-	int err;
+	int err = 0;
 
 	if (!skel)
 		return -errno;
 	skel->rodata->have_ingress_ifindex = ingress_ifindex;
 	map_list(skel, maps);
-	for (int i = 0; reuse && i < SKS_MAP_COUNT; i++) {
+	for (int i = 0; reuse && !err && i < SKS_MAP_COUNT; i++)
 		err = bpf_map__reuse_fd(maps[i], reuse->fd[i]);
-		if (err)
-			goto out;
-	}
-	err = dispatch__load(skel);
+	if (!err)
+		err = dispatch__load(skel);
 	if (err)
-		goto out;
-	*ret_skel = skel;
-	return 0;
-out:
-	dispatch__destroy(skel);
+		dispatch__destroy(skel);
+	else
+		*ret_skel = skel;
 	return err;
 }
 
@@ -220,7 +215,6 @@ int sks_bpf_open(const char *dir, bool writable, struct sks_maps *ret_maps)
 {
 	int prot = PROT_READ | (writable ? PROT_WRITE : 0);
 	struct sks_maps maps = {};
-	void *mem[SKS_MAP_COUNT] = {};
 	int err = 0;
 
 	for (int i = 0; i < SKS_MAP_COUNT; i++)
@@ -230,18 +224,12 @@ int sks_bpf_open(const char *dir, bool writable, struct sks_maps *ret_maps)
 		err = maps.fd[i] < 0 ? maps.fd[i] : check_size(maps.fd[i], map_table[i].mapped);
 		if (err || !map_table[i].mapped)
 			continue;
-		mem[i] = mmap(NULL, map_table[i].mapped, prot, MAP_SHARED, maps.fd[i], 0);
-		if (mem[i] == MAP_FAILED) {
-			mem[i] = NULL;
+		maps.memory[i] = mmap(NULL, map_table[i].mapped, prot, MAP_SHARED, maps.fd[i], 0);
+		if (maps.memory[i] == MAP_FAILED) {
+			maps.memory[i] = NULL;
 			err = -errno;
 		}
 	}
-	maps.ports = mem[SKS_MAP_PORTS];
-	maps.rules = mem[SKS_MAP_RULES];
-	maps.dests = mem[SKS_MAP_DESTS];
-	maps.slots = mem[SKS_MAP_SLOTS];
-	maps.services = mem[SKS_MAP_SERVICES];
-	maps.bindings = mem[SKS_MAP_BINDINGS];
 	if (!err && (maps.ports->head.magic != SKS_MAGIC || maps.ports->head.layout != SKS_LAYOUT))
 		err = -EUCLEAN;
 	if (err)
@@ -253,15 +241,9 @@ int sks_bpf_open(const char *dir, bool writable, struct sks_maps *ret_maps)
 
 void sks_bpf_close(struct sks_maps *maps)
 {
-	void *mem[SKS_MAP_COUNT] = {
-		[SKS_MAP_PORTS] = maps->ports,	     [SKS_MAP_RULES] = maps->rules,
-		[SKS_MAP_DESTS] = maps->dests,	     [SKS_MAP_SLOTS] = maps->slots,
-		[SKS_MAP_SERVICES] = maps->services, [SKS_MAP_BINDINGS] = maps->bindings,
-	};
-
 	for (int i = 0; i < SKS_MAP_COUNT; i++) {
-		if (mem[i])
-			(void)munmap(mem[i], map_table[i].mapped);
+		if (maps->memory[i])
+			(void)munmap(maps->memory[i], map_table[i].mapped);
 		sks_closep(&maps->fd[i]);
 		maps->fd[i] = -1;
 	}
@@ -375,20 +357,21 @@ int sks_bpf_prune_prefixes(const struct sks_maps *maps, bool (*keep)(void *arg, 
 	return 0;
 }
 
+/* Room for one value of every CPU, zeroed; *ret_cpus how many. NULL with errno set. */
+static struct sks_counter *per_cpu(int *ret_cpus)
+{
+	*ret_cpus = libbpf_num_possible_cpus();
+	return *ret_cpus < 0 ? NULL : calloc((size_t)*ret_cpus, sizeof(struct sks_counter));
+}
+
 int sks_bpf_counter(const struct sks_maps *maps, uint32_t dest, uint32_t family,
 		    struct sks_counter *ret_sum)
 {
-	int cpus = libbpf_num_possible_cpus();
-	struct sks_counter *each, sum = {};
+	int cpus, err = 0;
+	struct sks_counter *each = per_cpu(&cpus), sum = {};
 	uint32_t key = dest * 2 + family;
-	int err = 0;
 
-	if (cpus < 0)
-		return cpus;
-	each = calloc((size_t)cpus, sizeof(*each));
-	if (!each)
-		return -ENOMEM;
-	if (bpf_map_lookup_elem(maps->fd[SKS_MAP_COUNTERS], &key, each))
+	if (!each || bpf_map_lookup_elem(maps->fd[SKS_MAP_COUNTERS], &key, each))
 		err = -errno;
 	for (int i = 0; !err && i < cpus; i++) {
 		sum.steered += each[i].steered;
@@ -405,15 +388,11 @@ int sks_bpf_counter(const struct sks_maps *maps, uint32_t dest, uint32_t family,
 
 int sks_bpf_clear_counters(const struct sks_maps *maps, uint32_t dest)
 {
-	int cpus = libbpf_num_possible_cpus();
-	struct sks_counter *zero;
-	int err = 0;
+	int cpus, err = 0;
+	struct sks_counter *zero = per_cpu(&cpus);
 
-	if (cpus < 0)
-		return cpus;
-	zero = calloc((size_t)cpus, sizeof(*zero));
 	if (!zero)
-		return -ENOMEM;
+		return -errno;
 	for (uint32_t key = dest * 2; !err && key <= dest * 2 + 1; key++) {
 		if (bpf_map_update_elem(maps->fd[SKS_MAP_COUNTERS], &key, zero, BPF_ANY))
 			err = -errno;

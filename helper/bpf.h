@@ -4,6 +4,7 @@
 #define SKSTEER_BPF_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "../common/maps.h"
@@ -22,17 +23,30 @@ enum sks_map {
 	SKS_MAP_COUNT,
 };
 
-/* The open maps of one namespace; the arrays are mapped into memory and seen by the program at
- * once. */
+/*
+ * The open maps of one namespace; the arrays are mapped into memory, which the program sees at
+ * once. The pointers stand in the order of enum sks_map; what is not mapped has none.
+ */
 struct sks_maps {
 	int fd[SKS_MAP_COUNT];
-	struct sks_ports *ports;
-	struct sks_rule *rules;
-	struct sks_dest *dests;
-	struct sks_slot *slots;
-	struct sks_service *services;
-	struct sks_binding *bindings;
+	union {
+		void *memory[SKS_MAP_COUNT];
+		struct {
+			struct sks_ports *ports;
+			struct sks_rule *rules;
+			void *no_prefixes;
+			struct sks_dest *dests;
+			void *no_sockets;
+			struct sks_slot *slots;
+			void *no_counters;
+			struct sks_service *services;
+			struct sks_binding *bindings;
+		};
+	};
 };
+_Static_assert(offsetof(struct sks_maps, bindings) ==
+		       offsetof(struct sks_maps, memory[SKS_MAP_BINDINGS]),
+	       "one pointer a map");
 
 /* What the pinned link of a directory says. */
 struct sks_link {

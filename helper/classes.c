@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "classes.h"
+#include "hash.h"
 
 struct class
 {
@@ -56,15 +57,6 @@ void sks_classes_free(struct sks_classes *classes)
 		free(classes->classes[i].hops);
 	free(classes->classes);
 	free(classes);
-}
-
-static uint64_t hash_hops(const struct sks_hop *hops, size_t n)
-{
-	uint64_t hash = 0xcbf29ce484222325u;
-
-	for (size_t i = 0; i < n * sizeof(*hops); i++)
-		hash = (hash ^ ((const uint8_t *)hops)[i]) * 0x100000001b3u;
-	return hash;
 }
 
 static const struct class *find(const struct sks_classes *classes, uint32_t proto, uint64_t hash,
@@ -238,7 +230,7 @@ int sks_class_value(struct sks_space *space, struct sks_classes *classes, uint32
 	dest = any_address(space, hops, n);
 	if (dest)
 		return dest;
-	class.hash = hash_hops(hops, n);
+	class.hash = sks_hash(hops, n * sizeof(*hops));
 	found = find(classes, proto, class.hash, hops, n);
 	if (!found) {
 		err = add_class(space, classes, &class, verdict);

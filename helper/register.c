@@ -7,6 +7,7 @@
 #include "../common/cleanup.h"
 #include "binding.h"
 #include "change.h"
+#include "hash.h"
 #include "inside.h"
 #include "log.h"
 #include "request.h"
@@ -26,15 +27,6 @@ struct registration {
 	size_t n_targets;
 	uint64_t spec_hash;
 };
-
-static uint64_t hash_text(const char *text, size_t len)
-{
-	uint64_t hash = 0xcbf29ce484222325u;
-
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ (uint8_t)text[i]) * 0x100000001b3u;
-	return hash;
-}
 
 /* The descriptor, as it is or (CHECK) as it is about to be. */
 static int read_socket(struct sks_asked *asked, struct sks_socket *ret_socket)
@@ -233,6 +225,7 @@ static int try_register(struct registration *reg)
 
 	if (!is_selected(reg, mine ? owner->first_port[reg->socket.proto] : 0))
 		return 0;
+	reg->asked->steered = true;
 	/* The same socket again: listen(2) twice, or a child that inherited it. */
 	if (slot && (sks_service_of_slot(reg->space, slot) != service ||
 		     (mine && owner->spec_hash == reg->spec_hash)))
@@ -276,7 +269,7 @@ void sks_ask_register(struct sks_asked *asked)
 			asked->verdict.text);
 		return;
 	}
-	reg.spec_hash = hash_text(asked->spec, req->spec_len);
+	reg.spec_hash = sks_hash(asked->spec, req->spec_len);
 	err = try_register(&reg);
 	if (err && sks_change_sweep(reg.space)) { /* what stood in the way is gone */
 		asked->verdict = (struct sks_verdict){};

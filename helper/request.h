@@ -16,6 +16,7 @@ struct sks_asked {
 	const struct sks_request *req;
 	const char *spec; /* req->spec_len bytes, no NUL */
 	int fd;		  /* the descriptor that came along, borrowed, or -1 */
+	bool steered;	  /* the socket is registered */
 	int ret_fd;	  /* of the reply, which its sender closes, or -1 */
 	struct sks_verdict verdict;
 };

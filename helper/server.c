@@ -130,7 +130,11 @@ static void forget_ended(void)
 
 static void answer(int fd, struct sks_asked *asked)
 {
-	struct sks_reply reply = { .version = SKS_WIRE_VERSION, .err = asked->verdict.err };
+	struct sks_reply reply = {
+		.version = SKS_WIRE_VERSION,
+		.steered = asked->steered,
+		.err = asked->verdict.err,
+	};
 
 	memcpy(reply.text, asked->verdict.text, sizeof(reply.text));
 	(void)sks_wire_send(fd, &reply, sizeof(reply), NULL, 0, asked->ret_fd);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Owns bind() and listen() as an unmodified server meets them: the real call, and ours around it. */
+/* Owns bind() and listen() as an unmodified server calls them: the real call, ours around it. */
 #undef _GNU_SOURCE /* with it glibc declares the address of bind() as a union */
 #include <errno.h>
 #include <netinet/in.h>

@@ -148,7 +148,7 @@ void sks_report_reply(const struct sks_config *config, enum sks_op op, int fd,
 	struct sks_line line;
 
 	if (reply->err == 0 && !reply->text[0]) {
-		if (op == SKS_OP_REGISTER)
+		if (op == SKS_OP_REGISTER && reply->steered)
 			report_success(config, fd);
 		return;
 	}

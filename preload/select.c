@@ -7,7 +7,7 @@
 
 #include "../common/raw.h"
 
-#define FDS 65536
+#define FDS 16384 /* descriptors remembered; a server's listeners are among its first */
 
 /* An entry of the memory: the port in its low half, and these. 0: never bound by this process. */
 #define BOUND	0x10000u

@@ -27,8 +27,8 @@ bool sks_choose(const struct sks_config *config, const struct sockaddr *addr, so
 void sks_remember(int fd, const struct sks_choice *choice);
 
 /*
- * What was remembered. Only a socket that this process has not bound itself (inherited through
- * exec, duplicated, received) costs a system call: getsockname(2).
+ * What was remembered. A socket that this process has not bound itself (inherited through exec,
+ * duplicated, received), or with a very high descriptor, costs a system call: getsockname(2).
  */
 bool sks_recall(const struct sks_config *config, int fd, struct sks_choice *ret_choice);
 

@@ -1,0 +1,392 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+# shellcheck disable=SC2034 # what is set here is used by the tests
+# Owns the stage on which the tests play: private namespaces, the helper, servers, and clients.
+#
+# Everything that a test starts lives in a mount namespace of its own, with an empty /run and an
+# empty bpffs on /sys/fs/bpf: the default paths are private too, a second run on the same machine
+# does not disturb, and sks_teardown finds every process, the ones that the test forgot included.
+#
+# A test file:	load lib
+#		setup() { sks_setup; }
+#		teardown() { sks_teardown; }
+#
+# Set by sks_setup: $SKS_DIR (scratch, world-readable), $RUN $HELPER $CTL $LIB (copies of what was
+# built: other users can read them wherever the checkout lies), $PROGS (directory of tests/progs),
+# $SOCKET and $BPFFS (of start_helper), $BPFTOOL.
+#
+# The variable NS names the network namespace that a function works in ("main" unless said):
+#		NS=other start_server ...
+
+SKS_ROOT=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
+SKS_BUILD=$(cd "$SKS_ROOT" && cd "${BUILD:-build}" && pwd)
+# Slow machines (emulated kernels) stretch every deadline by this factor.
+SKS_SLOW=${SKS_SLOW:-1}
+# exec's as a user whom nobody privileged: start_server NAME "${AS_NOBODY[@]}" CMD...
+AS_NOBODY=(setpriv --reuid 65534 --regid 65534 --clear-groups --)
+AS_USER2=(setpriv --reuid 65533 --regid 65533 --clear-groups --)
+declare -gA SKS_PID=() SKS_HOLDER=()
+# shellcheck source=tests/clients.bash
+source "$SKS_ROOT/tests/clients.bash"
+
+# --- checks ------------------------------------------------------------------------------------
+
+fail() {
+	printf '%s\n' "$*" >&2
+	return 1
+}
+
+# need CMD...: a test that can't run says what is missing, and fails where nothing may be missing.
+need() {
+	local cmd
+	for cmd in "$@"; do
+		if ! command -v "$cmd" > /dev/null; then
+			[[ -z ${CI:-} ]] || fail "$cmd is not installed"
+			skip "$cmd is not installed"
+		fi
+	done
+}
+
+# is ACTUAL EXPECTED
+is() {
+	[[ $1 == "$2" ]] || fail "expected: $2"$'\n'"     got: $1"
+}
+
+# isnt ACTUAL UNEXPECTED
+isnt() {
+	[[ $1 != "$2" ]] || fail "expected anything else: $2"
+}
+
+# has TEXT PART
+has() {
+	[[ $1 == *"$2"* ]] || fail "expected a text with: $2"$'\n'"                 got: $1"
+}
+
+# has_not TEXT PART
+has_not() {
+	[[ $1 != *"$2"* ]] || fail "expected a text without: $2"$'\n'"                    got: $1"
+}
+
+# wait_until SECONDS CMD...: polls every 20 ms until CMD succeeds; fails, and says so, when it never does.
+wait_until() {
+	local deadline now
+	deadline=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000 * SKS_SLOW))
+	shift
+	until "$@" > /dev/null 2>&1; do
+		now=${EPOCHREALTIME/[.,]/}
+		((now < deadline)) || fail "waited in vain for: $*" || return
+		sleep 0.02
+	done
+}
+
+# not CMD...: for wait_until, and because bats does not see the status of "! CMD".
+not() {
+	! "$@"
+}
+
+# holds SECONDS CMD...: CMD succeeds now, and each time that it is tried in that while. For what must
+# not happen: there is no readiness to wait for.
+holds() {
+	local until now
+	until=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000 * SKS_SLOW))
+	shift
+	while "$@"; do
+		now=${EPOCHREALTIME/[.,]/}
+		((now < until)) || return 0
+		sleep 0.05
+	done
+	fail "did not hold: $*"
+}
+
+# within SECONDS CMD...: kills CMD, with status 137, when it takes longer.
+within() {
+	local seconds=$(($1 * SKS_SLOW))
+	shift
+	timeout --signal=KILL "$seconds" "$@"
+}
+
+# --- namespaces --------------------------------------------------------------------------------
+
+# Sets ENTER to the words that enter $NS and exec, so that $! of `"${ENTER[@]}" CMD &` is CMD's pid.
+sks_enter() {
+	local pid=${SKS_HOLDER[${NS:-main}]}
+	ENTER=(nsenter "--net=/proc/$pid/ns/net" "--mount=/proc/${SKS_HOLDER[main]}/ns/mnt"
+		"--wdns=$PWD" --)
+}
+
+# in_ns CMD...
+in_ns() {
+	local ENTER
+	sks_enter
+	"${ENTER[@]}" "$@"
+}
+
+# as_user CMD...: in_ns as nobody, without any capability; LD_PRELOAD and the rest are kept.
+as_user() {
+	in_ns "${AS_NOBODY[@]}" "$@"
+}
+
+# as_user2 CMD...: in_ns as another unprivileged user.
+as_user2() {
+	in_ns "${AS_USER2[@]}" "$@"
+}
+
+sks_has_become() {
+	[[ $(< "/proc/$1/comm") == "$2" ]]
+}
+
+# The holder dies with the test's shell, and the namespace with its last process.
+sks_hold() {
+	local name=$1
+	shift
+	setpriv --pdeathsig KILL "$@" sleep infinity < /dev/null > /dev/null 2>&1 3>&- &
+	SKS_HOLDER[$name]=$!
+	wait_until 5 sks_has_become "$!" sleep
+	NS=$name in_ns ip link set lo up
+}
+
+# add_ns NAME: another network namespace, with lo up.
+add_ns() {
+	local ENTER
+	NS=main sks_enter
+	sks_hold "$1" "${ENTER[@]}" unshare --net
+}
+
+# ns_pid [NAME]: a process that lives in it as long as the test does.
+ns_pid() {
+	echo "${SKS_HOLDER[${1:-main}]}"
+}
+
+# ns_ino [NAME]: the inode number of the network namespace.
+ns_ino() {
+	stat -L -c %i "/proc/$(ns_pid "${1:-main}")/ns/net"
+}
+
+# veth NS1 ADDRESS/LEN NS2 ADDRESS/LEN: a wire between two namespaces; call again to add addresses.
+veth() {
+	if ! NS=$1 in_ns ip link show "to-$3" > /dev/null 2>&1; then
+		NS=$1 in_ns ip link add "to-$3" type veth peer name "to-$1" netns "$(ns_pid "$3")"
+		NS=$1 in_ns ip link set "to-$3" up
+		NS=$3 in_ns ip link set "to-$1" up
+	fi
+	sks_address "$1" "$2" "to-$3"
+	sks_address "$3" "$4" "to-$1"
+}
+
+sks_address() {
+	local nodad=()
+	[[ $2 != *:* ]] || nodad=(nodad)
+	NS=$1 in_ns ip address replace "$2" dev "$3" "${nodad[@]}"
+}
+
+sks_copy_programs() {
+	local program
+	for program in "$SKS_BUILD"/{sksteer-run,sksteerd,sksteerctl,libsksteer.so} \
+		"$SKS_BUILD"/tests/*; do
+		if [[ -f $program && ($program == *.so || -x $program) ]]; then
+			cp "$program" "$PROGS"
+		fi
+	done
+	chmod -R a+rX "$SKS_DIR"
+	RUN=$PROGS/sksteer-run HELPER=$PROGS/sksteerd CTL=$PROGS/sksteerctl
+	LIB=$PROGS/libsksteer.so
+}
+
+# In a chroot that is no mount point, the propagation of mounts can't be changed.
+sks_find_unshare() {
+	SKS_UNSHARE=(unshare --mount)
+	"${SKS_UNSHARE[@]}" true 2> /dev/null || SKS_UNSHARE+=(--propagation unchanged)
+}
+
+sks_setup() {
+	if ((EUID != 0)); then
+		[[ -z ${CI:-} ]] || fail 'these tests need root'
+		skip 'needs root'
+	fi
+	need ip nsenter setpriv unshare socat
+	SKS_DIR=$(mktemp -d /tmp/sksteer-test-XXXXXX)
+	PROGS=$SKS_DIR/bin
+	SOCKET=$SKS_DIR/helper.sock
+	BPFFS=/sys/fs/bpf/sksteer
+	BPFTOOL=$(PATH=$PATH:/usr/sbin:/sbin command -v bpftool)
+	mkdir "$PROGS"
+	sks_copy_programs
+	sks_find_unshare
+	sks_hold main "${SKS_UNSHARE[@]}" --net
+	in_ns mount -t tmpfs -o mode=755 run /run
+	[[ -d /sys/fs/bpf ]] || in_ns mount -t sysfs sysfs /sys # a bare chroot
+	in_ns mount -t bpf -o mode=700 bpf /sys/fs/bpf
+	unset -v LD_PRELOAD "${!SKSTEER_@}"
+	# A sanitized sksteer-run may itself be started with something preloaded.
+	export ASAN_OPTIONS=verify_asan_link_order=0
+}
+
+# own_pids COMM: this test's processes of that name, wherever they came from (the embedded helper).
+# pgrep would also find those of other tests and of the machine.
+own_pids() {
+	local pid
+	for pid in /proc/[0-9]*; do
+		if [[ $pid/ns/mnt -ef /proc/${SKS_HOLDER[main]}/ns/mnt ]] &&
+			[[ $(< "$pid/comm") == "$1" ]]; then
+			echo "${pid#/proc/}"
+		fi
+	done 2> /dev/null
+}
+
+# gone COMM: for wait_until.
+gone() {
+	[[ -z $(own_pids "$1") ]]
+}
+
+# Kills every other process in the holder's mount namespace, which only this test's have.
+# Succeeds when there was none.
+sks_kill_own() {
+	local pid holder=$1 others=()
+	for pid in /proc/[0-9]*; do
+		if [[ $pid/ns/mnt -ef /proc/$holder/ns/mnt && ${pid#/proc/} != "$holder" ]]; then
+			others+=("${pid#/proc/}")
+		fi
+	done
+	((${#others[@]})) || return 0
+	kill -KILL "${others[@]}" 2> /dev/null || :
+	return 1
+}
+
+sks_show_logs() {
+	local log
+	for log in "$SKS_DIR"/*.log; do
+		if [[ -s $log ]]; then
+			tail -n 40 "$log" | sed "s|^|[${log##*/}] |"
+		fi
+	done
+}
+
+sks_teardown() {
+	local holder=${SKS_HOLDER[main]:-} said
+	[[ -n ${SKS_DIR:-} ]] || return 0
+	[[ -n ${BATS_TEST_COMPLETED:-} ]] || sks_show_logs
+	# A holder that never got its own namespace is still in ours.
+	if [[ -e /proc/$holder/ns/mnt && ! /proc/$holder/ns/mnt -ef /proc/self/ns/mnt ]]; then
+		wait_until 5 sks_kill_own "$holder" 2> /dev/null || :
+		in_ns umount -l /sys/fs/bpf /run 2> /dev/null || :
+	fi
+	# Waiting here also keeps bash from reporting every one that was killed.
+	{
+		kill -KILL "${SKS_HOLDER[@]}" || :
+		wait "${SKS_HOLDER[@]}" "${SKS_PID[@]}" || :
+	} 2> /dev/null
+	said=$(grep -hE 'Sanitizer|runtime error:' "$SKS_DIR"/*.log 2> /dev/null || :)
+	rm -rf "$SKS_DIR"
+	SKS_DIR='' SKS_HOLDER=() SKS_PID=()
+	# What a sanitizer finds is a failure even where the test did not look.
+	[[ -z $said ]] || fail "$said"
+}
+
+# --- the helper --------------------------------------------------------------------------------
+
+# start_helper [ARGUMENT...]: returns when it is ready. It lives in the machine's own network
+# namespace, as it would in life, unless NS is set.
+start_helper() {
+	local ENTER
+	: > "$SKS_DIR/helper.ready"
+	NS=${NS:-main} sks_enter
+	[[ -n ${NS:-} ]] || ENTER=("${ENTER[@]:0:1}" "${ENTER[@]:2}")
+	setpriv --pdeathsig KILL "${ENTER[@]}" "$HELPER" --socket "$SOCKET" --bpffs "$BPFFS" \
+		--ready-fd 9 "$@" < /dev/null >> "$SKS_DIR/helper.log" 2>&1 3>&- \
+		9> "$SKS_DIR/helper.ready" &
+	SKS_PID[helper]=$!
+	wait_until 5 test -s "$SKS_DIR/helper.ready"
+}
+
+# stop_helper: asks it to end, and returns its exit status.
+stop_helper() {
+	stop_server helper
+}
+
+# kill_helper: as a crash would.
+kill_helper() {
+	kill_server helper
+}
+
+helper_pid() {
+	pid_of helper
+}
+
+# --- servers -----------------------------------------------------------------------------------
+
+# start_server NAME CMD...: in $NS, its output in $SKS_DIR/NAME.log. Returns at once. To preload
+# nothing but the server: start_server web env LD_PRELOAD="$LIB" SKSTEER_PORTS=7 CMD...
+start_server() {
+	local name=$1 ENTER
+	shift
+	sks_enter
+	setpriv --pdeathsig KILL "${ENTER[@]}" "$@" < /dev/null >> "$SKS_DIR/$name.log" 2>&1 3>&- &
+	SKS_PID[$name]=$!
+}
+
+# start_steered NAME PORTS CMD...: the raw form, with the test's helper.
+start_steered() {
+	local name=$1 ports=$2
+	shift 2
+	start_server "$name" env LD_PRELOAD="$LIB" SKSTEER_SOCKET="$SOCKET" \
+		SKSTEER_PORTS="$ports" "$@"
+}
+
+pid_of() {
+	echo "${SKS_PID[$1]}"
+}
+
+log_of() {
+	cat "$SKS_DIR/$1.log"
+}
+
+sks_is_gone() {
+	local state
+	# A zombie holds nothing any more.
+	state=$(sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$1/status" 2> /dev/null) || return 0
+	[[ -z $state || $state == Z ]]
+}
+
+# stop_server NAME: SIGTERM, a deadline, and its exit status (143 when the signal ended it).
+stop_server() {
+	local pid=${SKS_PID[$1]}
+	kill -TERM "$pid" 2> /dev/null || :
+	wait_until 5 sks_is_gone "$pid" || return
+	wait "$pid"
+}
+
+# kill_server NAME: SIGKILL to that one process, and wait for its end.
+kill_server() {
+	local pid=${SKS_PID[$1]}
+	# In one group, or bash reports the death before it is waited for.
+	{
+		kill -KILL "$pid" || :
+		wait "$pid" || :
+	} 2> /dev/null
+}
+
+# wait_server NAME [SECONDS]: waits for it to end by itself, and returns its exit status.
+wait_server() {
+	local pid=${SKS_PID[$1]}
+	wait_until "${2:-5}" sks_is_gone "$pid" || return
+	wait "$pid"
+}
+
+# listening PORT [ADDRESS] [tcp|udp]: some socket is bound there; asked of the kernel, not by connecting.
+listening() {
+	local flag=-Htln filter="sport = :$1"
+	[[ ${3:-tcp} == tcp ]] || flag=-Huln
+	[[ -z ${2:-} ]] || filter="src $2 and $filter"
+	[[ -n $(in_ns ss "$flag" "$filter") ]]
+}
+
+# wait_port PORT [ADDRESS] [tcp|udp]
+wait_port() {
+	wait_until 5 listening "$@"
+}
+
+# wait_answer ADDRESS PORT [TEXT]: until an echo server answers there. A socket listens a moment
+# before it is steered, so this is how to wait for a steered port.
+wait_answer() {
+	wait_until 5 answers "$@"
+}

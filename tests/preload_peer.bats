@@ -1,0 +1,92 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+# Owns the tests of libsksteer.so against a helper that is hung, gone or hostile: a server never notices.
+
+load preload
+
+@test "a helper that never greets: within 1 s, then not asked again" {
+	peer mute
+	server "$SPEC" fds "${TCP[@]}" listen fork listen fds
+	returned "3 fds" "bind ok" "listen ok waited" "listen ok" "listen ok" "4 fds"
+	said "sksteer: cannot ask the helper at $SOCKET, which does not answer: $UNANSWERED"
+	requested
+}
+
+@test "a helper that never accepts, its backlog full: within 1 s" {
+	peer full
+	server "$SPEC" "${TCP[@]}" listen fds
+	returned "bind ok" "listen ok waited" "listen ok" "4 fds"
+	said "sksteer: cannot ask the helper at $SOCKET, which does not answer: $UNANSWERED"
+}
+
+@test "a helper that never replies: within 1 s" {
+	peer no-reply
+	server "$SPEC" "${TCP[@]}" listen fds
+	returned "bind ok" "listen ok waited" "listen ok" "4 fds"
+	registered
+}
+
+@test "a stopped helper: within 1 s" {
+	peer grant
+	kill -STOP "$(pid_of peer)"
+	server "$SPEC" "${TCP[@]}" listen
+	kill -CONT "$(pid_of peer)"
+	returned "bind ok" "listen ok waited" "listen ok"
+}
+
+@test "signals that interrupt every wait neither end nor prolong it" {
+	local how
+	for how in full mute no-reply; do
+		peer $how
+		server "$SPEC" alarms "${TCP[@]}" fds
+		returned "bind ok" "listen ok waited" "4 fds"
+	done
+	peer shy
+	: > "$REQUESTS"
+	server "$SPEC" alarms "${TCP[@]}"
+	requested patient "register 7,77 mode=0 weight=0 label= fd=7777,listens"
+}
+
+@test "nothing is sent before the greeting" {
+	peer shy
+	server "$SPEC" "${TCP[@]}"
+	returned "bind ok" "listen ok"
+	requested patient "register 7,77 mode=0 weight=0 label= fd=7777,listens"
+}
+
+@test "a pending cancellation stays pending" {
+	peer shy
+	server "$SPEC" thread cancel "${TCP[@]}"
+	returned "bind ok" "listen ok"
+	stop_peer
+	server "$SPEC" thread cancel "${TCP[@]}"
+	returned "bind ok" "listen ok"
+}
+
+@test "a helper that goes away" {
+	local how
+	for how in hang-up hang-up-greeted hang-up-late; do
+		peer $how
+		server "$SPEC" "${TCP[@]}" fds
+		returned "bind ok" "listen ok" "4 fds"
+		said "sksteer: cannot ask the helper at $SOCKET, which went away: 7,77 not steered"
+	done
+}
+
+@test "a helper that speaks another language" {
+	local how
+	for how in other-version garbage-greeting short-greeting greeting-fd other-reply short-reply \
+		long-reply positive-error endless-text reply-fds; do
+		peer $how
+		server "$SPEC" "${TCP[@]}" fds
+		returned "bind ok" "listen ok" "4 fds"
+		said "sksteer: cannot ask the helper at $SOCKET, which does not speak this version: 7,77 not steered"
+	done
+}
+
+@test "a descriptor that nobody asked for is closed" {
+	peer reply-fd
+	server "$SPEC" "${TCP[@]}" fds
+	returned "bind ok" "listen ok" "4 fds"
+	said
+}

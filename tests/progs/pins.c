@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Owns a look at the pinned maps of one namespace past the helper: pins WHAT DIR.
+ *	audit  exit status 0, or says which record is none of the current state's, or half of one
+ *	old    makes the running program one of another build, as after an upgrade
+ */
+#include <err.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../../common/maps.h"
+
+static int faults;
+
+#define FAULT(...) (faults++, printf(__VA_ARGS__))
+
+static int open_pin(const char *dir, const char *name)
+{
+	char path[512];
+	union bpf_attr attr = {};
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	attr.pathname = (__u64)(unsigned long)path;
+	fd = (int)syscall(SYS_bpf, BPF_OBJ_GET, &attr, sizeof(attr));
+	if (fd < 0)
+		err(2, "%s", path);
+	return fd;
+}
+
+static void *map_pin(const char *dir, const char *name, size_t size)
+{
+	int fd = open_pin(dir, name);
+	void *mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (mem == MAP_FAILED)
+		err(2, "mmap %s", name);
+	close(fd);
+	return mem;
+}
+
+static bool holds_socket(int sockets, __u32 slot, __u64 *ret_cookie)
+{
+	union bpf_attr attr = { .map_fd = (__u32)sockets };
+
+	attr.key = (__u64)(unsigned long)&slot;
+	attr.value = (__u64)(unsigned long)ret_cookie;
+	return syscall(SYS_bpf, BPF_MAP_LOOKUP_ELEM, &attr, sizeof(attr)) == 0;
+}
+
+/* A record that is there at all, and belongs to the published state. */
+static bool is_current(const char *what, unsigned int i, __u32 born, __u32 died, __u32 epoch)
+{
+	if (!born)
+		return false;
+	if (born > epoch)
+		FAULT("%s %u is of a state that never came (%u > %u)\n", what, i, born, epoch);
+	else if (died)
+		FAULT("%s %u has died (at %u, now %u) and is still there\n", what, i, died, epoch);
+	else
+		return true;
+	return false;
+}
+
+static bool is_chained(const struct sks_dest *dest, const struct sks_slot *slots, __u32 slot,
+		       int family)
+{
+	__u32 at = dest->slot[family];
+
+	for (int n = 0; n < (int)SKS_MAX_SLOTS && at && at < SKS_MAX_SLOTS; n++) {
+		if (at == slot)
+			return true;
+		at = slots[at].next[family];
+	}
+	return false;
+}
+
+static void audit_slots(const char *dir, const struct sks_dest *dests, struct sks_service *services,
+			unsigned int members[SKS_MAX_SERVICES])
+{
+	const struct sks_slot *slots = map_pin(dir, "slots", sizeof(*slots) * SKS_MAX_SLOTS);
+	int sockets = open_pin(dir, "sockets");
+
+	for (__u32 i = 1; i < SKS_MAX_SLOTS; i++) {
+		const struct sks_dest *dest = &dests[slots[i].dest % SKS_MAX_DESTS];
+		__u64 cookie = 0;
+		bool held = holds_socket(sockets, i, &cookie);
+
+		if (held && !slots[i].cookie)
+			FAULT("slot %u has a socket and no record\n", i);
+		if (!slots[i].cookie)
+			continue;
+		members[dest->service % SKS_MAX_SERVICES]++;
+		if (!held || cookie != slots[i].cookie)
+			FAULT("slot %u has a record and no socket\n", i);
+		if (!dest->born || !services[dest->service % SKS_MAX_SERVICES].born)
+			FAULT("slot %u has no destination or service\n", i);
+		for (int family = SKS_V4; family <= (int)SKS_V6; family++) {
+			if (slots[i].families & 1 << family && !is_chained(dest, slots, i, family))
+				FAULT("slot %u is in no chain of family %d\n", i, family);
+		}
+	}
+}
+
+static int audit(const char *dir)
+{
+	const struct sks_ports *ports = map_pin(dir, "ports", sizeof(*ports));
+	const struct sks_dest *dests = map_pin(dir, "dests", sizeof(*dests) * SKS_MAX_DESTS);
+	struct sks_service *services =
+		map_pin(dir, "services", sizeof(*services) * SKS_MAX_SERVICES);
+	const struct sks_binding *bindings =
+		map_pin(dir, "bindings", sizeof(*bindings) * SKS_MAX_BINDINGS);
+	static unsigned int members[SKS_MAX_SERVICES];
+	__u32 epoch = ports->head.epoch;
+
+	for (unsigned int i = 0; i < SKS_MAX_DESTS; i++) {
+		if (is_current("destination", i, dests[i].born, dests[i].died, epoch) &&
+		    !services[dests[i].service].born)
+			FAULT("destination %u has no service\n", i);
+	}
+	for (unsigned int i = 0; i < SKS_MAX_BINDINGS; i++) {
+		if (is_current("binding", i, bindings[i].born, bindings[i].died, epoch) &&
+		    !services[bindings[i].service].born)
+			FAULT("binding %u has no service\n", i);
+	}
+	audit_slots(dir, dests, services, members);
+	for (unsigned int i = 0; i < SKS_MAX_SERVICES; i++) {
+		if (is_current("service", i, services[i].born, services[i].died, epoch) &&
+		    !services[i].named && !members[i])
+			FAULT("service %u (%s) is ephemeral and has no socket\n", i,
+			      services[i].label);
+	}
+	for (unsigned int i = 0; i < 2 * SKS_PORT_NUMBERS; i++) {
+		__u16 value = ports->table[(epoch & 1) * 2 * SKS_PORT_NUMBERS + i];
+
+		if (value && value < SKS_TABLE_RULES && !dests[value % SKS_MAX_DESTS].born)
+			FAULT("port %u leads to destination %u, which is not there\n",
+			      i % SKS_PORT_NUMBERS, value);
+	}
+	return faults ? 1 : 0;
+}
+
+static int make_old(const char *dir)
+{
+	struct sks_ports *ports = map_pin(dir, "ports", sizeof(*ports));
+
+	ports->head.program ^= 1;
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 3 && !strcmp(argv[1], "audit"))
+		return audit(argv[2]);
+	if (argc == 3 && !strcmp(argv[1], "old"))
+		return make_old(argv[2]);
+	errx(2, "usage: pins audit|old DIR");
+}
