@@ -59,8 +59,13 @@ static int add_targets(struct sks_asked *asked, struct sks_space *space,
 	int err = 0;
 
 	for (size_t i = 0; !err && i < n; i++) {
-		if (sks_binding_find(space, service, &targets[i], true))
+		struct sks_binding *binding = sks_binding_find(space, service, &targets[i], true);
+
+		if (binding && binding->source == SKS_FROM_CTL)
 			continue;
+		/* What only the server's spec has would go with its next spec. */
+		if (binding)
+			sks_store_kill_binding(space, binding);
 		take_over(asked, space, service, &targets[i]);
 		err = sks_binding_add(space, service, &targets[i], SKS_FROM_CTL, &asked->verdict);
 	}
@@ -140,6 +145,7 @@ static bool is_empty(const struct sks_space *space, const struct sks_service *se
 	return !sks_service_sockets(space, service);
 }
 
+/* All of them: the server's spec and sksteerctl may both have brought it. */
 static int remove_targets(struct sks_asked *asked, struct sks_space *space,
 			  const struct sks_service *service, const struct sks_target *targets,
 			  size_t n)
@@ -152,7 +158,8 @@ static int remove_targets(struct sks_asked *asked, struct sks_space *space,
 		if (!binding)
 			return sks_refuse(&asked->verdict, -ENOENT, "\"%s\" has no binding %s",
 					  service->label, sks_target_format(&targets[i], text));
-		sks_store_kill_binding(space, binding);
+		for (; binding; binding = sks_binding_find(space, service, &targets[i], true))
+			sks_store_kill_binding(space, binding);
 	}
 	return 0;
 }

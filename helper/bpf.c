@@ -2,6 +2,7 @@
 /* Owns every use of libbpf and bpf(2): a namespace's program, link and maps, and their pins. */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,17 +118,13 @@ static int load(const struct sks_maps *reuse, struct dispatch **ret_skel)
 
 void sks_bpf_remove(const char *dir)
 {
-	static const char *const others[] = { "link", "program", "program-new" };
-	char path[PIN_PATH];
+	DIR *list = opendir(dir);
+	struct dirent *entry;
 
-	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-		if (!pin_path(path, dir, others[i]))
-			(void)unlink(path);
-	}
-	for (int i = 0; i < SKS_MAP_COUNT; i++) {
-		if (!pin_path(path, dir, map_table[i].name))
-			(void)unlink(path);
-	}
+	while (list && (entry = readdir(list)))
+		(void)unlinkat(dirfd(list), entry->d_name, 0);
+	if (list)
+		(void)closedir(list);
 	(void)rmdir(dir);
 }
 
@@ -169,9 +166,7 @@ int sks_bpf_create(const char *dir, int netns, struct sks_maps *ret_maps)
 	if (err)
 		goto out;
 	ports = (struct sks_ports *)skel->bss;
-	ports->head.layout = SKS_LAYOUT;
-	ports->head.program = program_hash();
-	ports->head.magic = SKS_MAGIC;
+	ports->head = (struct sks_head){ SKS_MAGIC, SKS_LAYOUT, .program = program_hash() };
 	err = pin_maps(skel, dir);
 	if (!err)
 		err = pin(bpf_program__fd(skel->progs.sksteer), dir, "program");
@@ -188,9 +183,14 @@ out:
 	return err;
 }
 
+/*
+ * The kernel maps an array into memory only shared, and shared only where the file is open for
+ * writing. So even reading needs root; the memory itself is then read-only.
+ */
 static int open_map(const char *dir, int i, bool writable)
 {
-	LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = writable ? 0 : BPF_F_RDONLY);
+	LIBBPF_OPTS(bpf_obj_get_opts, opts,
+		    .file_flags = writable || map_table[i].mapped ? 0 : BPF_F_RDONLY);
 	char path[PIN_PATH];
 	int fd, err = pin_path(path, dir, map_table[i].name);
 

@@ -34,7 +34,7 @@ static int by_prefix(const struct sks_prefix *a, const struct sks_prefix *b)
 int sks_route_precedence(const struct sks_route *a, const struct sks_route *b)
 {
 	return compare(b->prefix.len, a->prefix.len) ?: compare(a->width, b->width) ?:
-	       compare(a->first, b->first) ?: compare(a->born, b->born);
+	       compare(a->begins, b->begins) ?: compare(a->born, b->born);
 }
 
 /* Same prefixes side by side, the winner first; longer prefixes before shorter ones. */

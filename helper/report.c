@@ -18,7 +18,8 @@
 struct report {
 	const struct sks_space *space;
 	uint32_t epoch;
-	struct sks_routes routes; /* in the order in which they win */
+	struct sks_routes routes;	 /* in the order in which they win */
+	bool resolved[SKS_MAX_BINDINGS]; /* some route comes from it */
 };
 
 static const char *proto_name(uint8_t proto)
@@ -128,24 +129,29 @@ static struct json_object *report_route(const struct sks_route *route)
 	return binding;
 }
 
+/* As they win; the same target of the same service, brought twice, side by side. */
+static int by_precedence(const void *pa, const void *pb)
+{
+	const struct sks_route *a = pa, *b = pb;
+	struct sks_route ageless_a = *a, ageless_b = *b;
+
+	ageless_a.born = ageless_b.born = 0;
+	return sks_route_precedence(&ageless_a, &ageless_b) ?:
+	       memcmp(&a->prefix, &b->prefix, sizeof(a->prefix)) ?: a->proto - b->proto ?:
+	       a->service - b->service ?: a->last - b->last;
+}
+
 static struct json_object *report_bindings(const struct report *report, uint16_t number)
 {
 	struct json_object *bindings = json_object_new_array();
 
 	for (size_t i = 0; i < report->routes.n; i++) {
-		if (report->routes.routes[i].service == number)
-			json_object_array_add(bindings, report_route(&report->routes.routes[i]));
+		const struct sks_route *route = &report->routes.routes[i];
+
+		if (route->service == number && (!i || by_precedence(route - 1, route) != 0))
+			json_object_array_add(bindings, report_route(route));
 	}
 	return bindings;
-}
-
-static bool is_resolved(const struct report *report, uint32_t binding)
-{
-	for (size_t i = 0; i < report->routes.n; i++) {
-		if (report->routes.routes[i].binding == binding)
-			return true;
-	}
-	return false;
 }
 
 /* Bindings that steer nothing yet: no listener of theirs has come. */
@@ -160,7 +166,7 @@ static struct json_object *report_waiting(const struct report *report, uint16_t 
 
 		if (!sks_alive(binding->born, binding->died, report->epoch) ||
 		    binding->service != number || binding->source == SKS_LEFT_OUT ||
-		    is_resolved(report, i))
+		    report->resolved[i])
 			continue;
 		json_object_array_add(waiting,
 				      json_object_new_string(sks_target_format(&target, text)));
@@ -231,11 +237,6 @@ static struct json_object *report_service(const struct report *report,
 	return object;
 }
 
-static int by_precedence(const void *a, const void *b)
-{
-	return sks_route_precedence(a, b);
-}
-
 static struct json_object *report_services(const struct report *report, uint32_t uid)
 {
 	struct json_object *services = json_object_new_array();
@@ -266,6 +267,8 @@ static struct json_object *report_once(const struct sks_space *space, uint32_t u
 		json_object_put(object);
 		return NULL;
 	}
+	for (size_t i = 0; i < report.routes.n; i++)
+		report.resolved[report.routes.routes[i].binding] = true;
 	if (report.routes.n)
 		qsort(report.routes.routes, report.routes.n, sizeof(struct sks_route),
 		      by_precedence);

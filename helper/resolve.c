@@ -103,6 +103,7 @@ static struct sks_route base_route(const struct view *view, const struct sks_bin
 		.proto = binding->proto,
 		.first = binding->first,
 		.last = binding->last,
+		.begins = binding->first,
 		.service = binding->service,
 		.width = binding->all ? SKS_PORT_NUMBERS
 				      : (uint32_t)binding->last - binding->first + 1,
@@ -131,11 +132,14 @@ static int resolve_listeners(const struct view *view, const struct sks_binding *
 	return err;
 }
 
-/* The wildcard listener, else the one whose address lies inside where, else the only one. */
+/*
+ * The wildcard listener, else the one whose address lies inside where, else the only one. A binding
+ * of sksteerctl can't name a listener and must not turn one away: the oldest serves.
+ */
 static int choose(const struct view *view, const struct sks_binding *binding, unsigned int family,
 		  const struct sks_prefix *where, uint32_t *ret_dest)
 {
-	uint32_t wildcard = 0, inside = 0, any = 0;
+	uint32_t wildcard = 0, inside = 0, any = 0, oldest = 0;
 	unsigned int n_wildcard = 0, n_inside = 0, n_any = 0;
 
 	for (uint32_t i = 1; i < view->space->n_dests; i++) {
@@ -145,6 +149,8 @@ static int choose(const struct view *view, const struct sks_binding *binding, un
 		if (!is_candidate(view, binding, dest, family))
 			continue;
 		n_any++, any = i;
+		if (!oldest || dest->born < view->space->maps.dests[oldest].born)
+			oldest = i;
 		if (dest->wildcard)
 			n_wildcard++, wildcard = i;
 		else if (sks_prefix_contains(where, &addr))
@@ -156,6 +162,8 @@ static int choose(const struct view *view, const struct sks_binding *binding, un
 		*ret_dest = inside;
 	else if (n_any <= 1)
 		*ret_dest = any;
+	else if (binding->source == SKS_FROM_CTL)
+		*ret_dest = oldest;
 	else
 		return -EINVAL;
 	return 0;

@@ -16,6 +16,7 @@ struct sks_route {
 	uint16_t first, last;	  /* host order */
 	uint16_t dest, service;	  /* numbers of records */
 	uint32_t width;		  /* ports that the binding names; "*" is wider than any range */
+	uint16_t begins;	  /* the first of them, also where only a piece is left */
 	uint32_t born;
 	uint32_t binding; /* number of the record that it comes from */
 };

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* Owns the helper's one loop: connections, their deadlines, the sweep, and when it is time to go. */
 #include <errno.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -72,6 +75,23 @@ static bool has_share(uint32_t uid)
 	return uid == 0 || n < MAX_CONNS_A_USER;
 }
 
+/* Uid 0 with CAP_NET_ADMIN in our own user namespace; a container's uid 0 is a user like others. */
+static bool is_root(const struct ucred *cred)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, cred->pid };
+	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3];
+	struct stat own, peer;
+	char path[32];
+
+	/* 0: of another pid namespace. To capget(2) that is the caller. */
+	if (cred->uid != 0 || cred->pid <= 0)
+		return false;
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)cred->pid);
+	return !stat("/proc/self/ns/user", &own) && !stat(path, &peer) &&
+	       own.st_dev == peer.st_dev && own.st_ino == peer.st_ino &&
+	       !syscall(SYS_capget, &head, caps) && (caps[0].effective & 1u << CAP_NET_ADMIN);
+}
+
 static int read_peer(int fd, struct sks_peer *ret_peer)
 {
 	struct ucred cred;
@@ -79,7 +99,7 @@ static int read_peer(int fd, struct sks_peer *ret_peer)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len))
 		return -errno;
-	*ret_peer = (struct sks_peer){ .uid = cred.uid, .pid = cred.pid, .root = cred.uid == 0 };
+	*ret_peer = (struct sks_peer){ .uid = cred.uid, .pid = cred.pid, .root = is_root(&cred) };
 	return 0;
 }
 

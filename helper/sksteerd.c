@@ -213,6 +213,9 @@ static int serve(const struct options *opt)
 	pins = lock_pins(opt->bpffs);
 	if (pins < 0)
 		return fail("another helper uses", opt->bpffs, pins);
+	err = sks_spaces_take_up(&spaces);
+	if (err)
+		return fail("cannot list the pins in", opt->bpffs, err);
 	listener = listen_on(opt->socket);
 	if (listener < 0)
 		return fail("cannot listen on", opt->socket, listener);

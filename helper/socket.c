@@ -148,12 +148,26 @@ int sks_socket_ready(const struct sks_socket *sock, struct sks_verdict *verdict)
 	return 0;
 }
 
+/* A connected socket may linger, and so may one of a protocol that is not steered. */
+static bool may_linger(int fd)
+{
+	int proto = option(fd, SOL_SOCKET, SO_PROTOCOL);
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+
+	if (proto != IPPROTO_TCP && proto != IPPROTO_UDP && proto != IPPROTO_MPTCP)
+		return true;
+	return getpeername(fd, (struct sockaddr *)&peer, &len) == 0;
+}
+
 void sks_socket_close(int fd)
 {
 	struct linger off = {};
 
 	if (fd < 0)
 		return;
-	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+	/* A listener's option is its server's own: every connection that it accepts inherits it. */
+	if (may_linger(fd))
+		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
 	(void)close(fd);
 }

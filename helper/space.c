@@ -126,17 +126,17 @@ static void take_up_entry(struct sks_spaces *spaces, const char *name)
 
 int sks_spaces_open(struct sks_spaces *spaces, const char *dir)
 {
-	struct dirent *entry;
-	DIR *list;
-	int err;
-
 	*spaces = (struct sks_spaces){};
 	if (snprintf(spaces->dir, sizeof(spaces->dir), "%s", dir) >= (int)sizeof(spaces->dir))
 		return -ENAMETOOLONG;
-	err = prepare_dir(dir);
-	if (err)
-		return err;
-	list = opendir(dir);
+	return prepare_dir(dir);
+}
+
+int sks_spaces_take_up(struct sks_spaces *spaces)
+{
+	struct dirent *entry;
+	DIR *list = opendir(spaces->dir);
+
 	if (!list)
 		return -errno;
 	while ((entry = readdir(list)))

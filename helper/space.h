@@ -15,11 +15,13 @@ struct sks_spaces {
 	size_t n;
 };
 
-/*
- * Makes dir, mounts a bpffs where there is none, and takes up every namespace that is pinned there
- * and still exists; the pins of dead ones go. 0 or -errno.
- */
+/* Makes dir, and mounts a bpffs where there is none. Changes no pin. 0 or -errno. */
 int sks_spaces_open(struct sks_spaces *spaces, const char *dir);
+/*
+ * Takes up every namespace that is pinned there and still exists; the pins of dead ones go. For the
+ * only helper that works there: what another has half done goes too. 0 or -errno.
+ */
+int sks_spaces_take_up(struct sks_spaces *spaces);
 void sks_spaces_close(struct sks_spaces *spaces);
 
 /* The namespace's space, or NULL. A directory whose link says that its namespace is dead goes. */

@@ -238,7 +238,7 @@ static void put_group(FILE *to, const char *where, const char *proto,
 		const char *text = json_object_get_string(json_object_array_get_idx(ports, i));
 
 		/* 80 and any:80 of a wildcard listener are the same. */
-		if (strcmp(text, last))
+		if (strcmp(text, last) != 0)
 			list_item(&list, text);
 		last = text;
 	}
@@ -257,7 +257,8 @@ static int put_bindings(FILE *to, const struct json_object *service, size_t widt
 	json_object_object_foreach(groups, key, ports)
 	{
 		const char *bar = strchr(key, '|'), *proto = bar + 1;
-		bool wildcard = !strncmp(key, "0.0.0.0/0|", 10) || !strncmp(key, "[::/0]|", 7);
+		bool wildcard = strncmp(key, "0.0.0.0/0|", 10) == 0 ||
+				strncmp(key, "[::/0]|", 7) == 0;
 		bool any = wildcard && is_any(groups, proto);
 		char where[96];
 
@@ -267,6 +268,8 @@ static int put_bindings(FILE *to, const struct json_object *service, size_t widt
 		if (n++ < MAX_GROUPS)
 			put_group(to, any ? "any" : where, proto, ports, width);
 	}
+	if (!n)
+		(void)fputc('-', to);
 	put_more(to, n, MAX_GROUPS, "");
 	json_object_put(groups);
 	return 0;

@@ -167,7 +167,7 @@ static int read_entry(const struct sks_ctl *ctl, const char *name, struct json_o
 	char *end;
 	int err;
 
-	if (strncmp(name, "net-", 4))
+	if (strncmp(name, "net-", 4) != 0)
 		return 0;
 	ino = strtoull(name + 4, &end, 10);
 	if (!name[4] || *end)
@@ -195,7 +195,7 @@ static int read_all(const struct sks_ctl *ctl, struct json_object **ret_report)
 	struct json_object *report, *namespaces;
 	DIR *list = opendir(ctl->bpffs);
 	struct dirent *entry;
-	int err = 0;
+	int err = 0, failed;
 
 	if (!list && (errno != ENOENT || !sees_bpffs(ctl->bpffs))) {
 		warn("--all reads the pins below %s, which is for root", ctl->bpffs);
@@ -203,8 +203,10 @@ static int read_all(const struct sks_ctl *ctl, struct json_object **ret_report)
 	}
 	report = json_object_new_object();
 	namespaces = json_object_new_array();
-	while (list && (entry = readdir(list)))
-		err = read_entry(ctl, entry->d_name, namespaces) ?: err;
+	while (list && (entry = readdir(list))) {
+		failed = read_entry(ctl, entry->d_name, namespaces);
+		err = err ? err : failed;
+	}
 	if (list)
 		(void)closedir(list);
 	json_object_array_sort(namespaces, by_number);
