@@ -16,7 +16,6 @@ CFLAGS	   ?= -O2 -g
 WARN	   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
 SAN	   := $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-sanitize-recover=undefined)
 HELPER_LIB  = $(shell pkg-config --libs libbpf libelf libmnl json-c)
-MULTIARCH  := $(wildcard /usr/include/$(shell uname -m)-linux-gnu)
 LANGUAGE   := -std=gnu11 -D_GNU_SOURCE -I. -I$(BUILD)
 BASE_FLAGS := $(LANGUAGE) $(CPPFLAGS) $(CFLAGS)
 LIB_FLAGS  := $(BASE_FLAGS) -fPIC -fvisibility=hidden -U_FORTIFY_SOURCE -O2 -g
@@ -47,8 +46,8 @@ TIDY_FILES  = $(filter-out helper/bpf.c,$(C_SRC))
 SCRIPTS	    = $(wildcard scripts/* .ci/run tests/*.bash tests/*.bats)
 SPDX_FILES  = $(C_FILES) $(SCRIPTS) Makefile $(wildcard preload/*.map tests/*.py)
 
-Q := $(if $(V),,@)
-say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
+Q   := $(if $(V),,@)
+say  = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 all: $(PROGRAMS)
 tests: all $(TEST_PROGS) $(UNITS)
@@ -68,7 +67,6 @@ $(BUILD)/pic/%.o: %.c $(BUILD)/flags
 	$(call say,CC,$< (pic))
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LIB_FLAGS) $(WARN) -MMD -MP -c -o $@ $<
-
 $(call objs,$(RUN_SRC)): OBJ_FLAGS = $(RUN_PATHS)
 $(call objs,$(RUN_SRC)): $(BUILD)/paths
 
@@ -99,7 +97,7 @@ $(BUILD)/dispatch.bpf.o: $(BPF_SRC) Makefile
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) -O2 -g -target bpf -mcpu=v3 -Wall -Wextra $(if $(WERROR),-Werror) -I. \
-		$(addprefix -I,$(MULTIARCH)) -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $@.full $<
+		$(addprefix -I,$(wildcard /usr/include/$(shell uname -m)-linux-gnu)) -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $@.full $<
 	$(Q)$(BPFTOOL) gen object $@ $@.full
 $(BUILD)/dispatch.skel.h: $(BUILD)/dispatch.bpf.o
 	$(Q)$(BPFTOOL) gen skeleton $< name dispatch > $@.new && mv $@.new $@

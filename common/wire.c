@@ -82,6 +82,7 @@ int sks_wire_recv(int conn, void *buf, size_t size, int flags, int *ret_fd)
 	struct iovec iov = { .iov_base = buf, .iov_len = size };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	int fds[FDS_ROOM];
+	int err = 0;
 	size_t n;
 	long len;
 
@@ -91,10 +92,14 @@ int sks_wire_recv(int conn, void *buf, size_t size, int flags, int *ret_fd)
 	if (len < 0)
 		return (int)len;
 	n = taken_fds(&msg, fds);
-	if (n > 1 || (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
+	if (n > 1 || (msg.msg_flags & MSG_CTRUNC))
+		err = -EPROTO;
+	else if (msg.msg_flags & MSG_TRUNC)
+		err = -EMSGSIZE;
+	if (err) {
 		while (n > 0)
 			(void)sks_raw(SYS_close, fds[--n]);
-		return -EPROTO;
+		return err;
 	}
 	*ret_fd = n ? fds[0] : -1;
 	return (int)len;

@@ -101,8 +101,9 @@ int sks_wire_send(int conn, const void *head, size_t head_len, const void *tail,
 
 /*
  * recvmsg(2) of one record into buf, with flags such as MSG_DONTWAIT: its length, 0 at the end of
- * the stream, or -errno; -EPROTO when it was truncated or carried more than one descriptor (none is
- * kept). *ret_fd is -1 or a CLOEXEC descriptor the caller owns; untouched on failure.
+ * the stream, or -errno; -EMSGSIZE when it was longer than size, -EPROTO when more than one
+ * descriptor came along (none is kept). *ret_fd is -1 or a CLOEXEC descriptor the caller owns;
+ * untouched on failure.
  */
 int sks_wire_recv(int conn, void *buf, size_t size, int flags, int *ret_fd);
 

@@ -62,7 +62,7 @@ static int receive_until(int conn, void *buf, size_t size, int64_t deadline, int
 		len = sks_wire_recv(conn, buf, size, 0, ret_fd);
 	} while (len == -EINTR || len == -EAGAIN);
 	if (len < 0)
-		return len;
+		return len == -EMSGSIZE ? -EPROTO : len;
 	if (len == 0)
 		return -ECONNRESET;
 	if ((size_t)len == size)

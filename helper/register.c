@@ -85,11 +85,7 @@ static bool is_selected(const struct registration *reg, uint16_t first_port)
 static int refuse_busy(struct registration *reg, const struct sks_service *service)
 {
 	const struct sks_owner *owner = sks_owner(service, sks_epoch(&reg->space->maps));
-	uint16_t mode = reg->asked->req->mode;
 
-	if (mode != SKS_MODE_REFUSE)
-		return sks_refuse(&reg->asked->verdict, -EOPNOTSUPP,
-				  "mode \"%s\" is not supported yet", mode_names[mode]);
 	return sks_refuse(&reg->asked->verdict, -EADDRINUSE,
 			  "label \"%s\" is served by another instance (process %u)", service->label,
 			  owner->pid);
@@ -257,6 +253,11 @@ void sks_ask_register(struct sks_asked *asked)
 
 	if (err || read_socket(asked, &reg.socket))
 		return;
+	if (req->mode != SKS_MODE_REFUSE) {
+		(void)sks_refuse(&asked->verdict, -EOPNOTSUPP, "mode \"%s\" is not supported yet",
+				 mode_names[req->mode]);
+		return;
+	}
 	if (!reg.n_targets && !*req->label) {
 		(void)sks_refuse(&asked->verdict, -EINVAL, "neither ports nor a label");
 		return;
@@ -270,11 +271,9 @@ void sks_ask_register(struct sks_asked *asked)
 		return;
 	}
 	reg.spec_hash = sks_hash(asked->spec, req->spec_len);
+	/* What has gone is not in the way, neither as a conflict nor as a longer prefix. */
+	(void)sks_change_sweep(reg.space);
 	err = try_register(&reg);
-	if (err && sks_change_sweep(reg.space)) { /* what stood in the way is gone */
-		asked->verdict = (struct sks_verdict){};
-		err = try_register(&reg);
-	}
 	if (!err)
 		sks_targets_remark(asked->netns, reg.targets, reg.n_targets, &asked->verdict);
 	log_registration(&reg, err);

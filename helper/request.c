@@ -47,6 +47,12 @@ void sks_ask_status(struct sks_asked *asked)
 
 void sks_ask(struct sks_asked *asked)
 {
+	if (*asked->req->label && !sks_label_is_valid(asked->req->label)) {
+		/* Not quoted: the answer is one line of printable text. */
+		(void)sks_refuse(&asked->verdict, -EINVAL,
+				 "a label is [A-Za-z0-9][A-Za-z0-9_.-]{0,62}");
+		return;
+	}
 	switch (asked->req->op) {
 	case SKS_OP_CHECK:
 	case SKS_OP_REGISTER:

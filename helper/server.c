@@ -182,22 +182,26 @@ static void serve(const struct sks_server *server, struct conn *conn)
 {
 	static struct {
 		struct sks_request req;
-		char spec[SKS_SPEC_MAX + 1];
+		char spec[SKS_SPEC_MAX];
 	} record;
 	struct sks_asked asked = { .req = &record.req, .spec = record.spec, .fd = -1, .ret_fd = -1 };
 	int len = sks_wire_recv(conn->fd, &record, sizeof(record), MSG_DONTWAIT, &asked.fd);
 
 	if (len == -EAGAIN)
 		return;
-	if (len == -EPROTO || (len > 0 && sks_request_check(&record.req, (size_t)len)))
-		(void)sks_refuse(
-			&asked.verdict, -EPROTO,
-			"malformed request: not one of version %u with at most one descriptor",
-			SKS_WIRE_VERSION);
+	if (len == -EMSGSIZE)
+		(void)sks_refuse(&asked.verdict, -E2BIG,
+				 "the request is too long: a spec has at most %u bytes",
+				 SKS_SPEC_MAX);
+	else if (len == -EPROTO)
+		(void)sks_refuse(&asked.verdict, -EPROTO, "more than one descriptor came along");
+	else if (len > 0 && sks_request_check(&record.req, (size_t)len))
+		(void)sks_refuse(&asked.verdict, -EPROTO,
+				 "malformed request: not one of version %u", SKS_WIRE_VERSION);
 	else if (len > 0)
 		handle(server, conn, &asked);
 	sks_socket_close(asked.fd);
-	if (len > 0 || len == -EPROTO)
+	if (len > 0 || asked.verdict.err)
 		answer(conn->fd, &asked);
 	drop(conn);
 }

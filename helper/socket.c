@@ -29,7 +29,7 @@ static int check_kind(int fd, struct sks_socket *socket, struct sks_verdict *ver
 	int proto = option(fd, SOL_SOCKET, SO_PROTOCOL);
 
 	/* Not by fstat(2): of a stranger's FUSE file that would run the stranger's code. */
-	if (domain == -ENOTSOCK)
+	if (domain < 0) /* -EBADF of an O_PATH descriptor */
 		return sks_refuse(verdict, -ENOTSOCK, "the descriptor is not a socket");
 	if (domain != AF_INET && domain != AF_INET6)
 		return sks_refuse(verdict, -EAFNOSUPPORT,

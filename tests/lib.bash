@@ -1,6 +1,5 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-# shellcheck disable=SC2034 # what is set here is used by the tests
 # Owns the stage on which the tests play: private namespaces, the helper, servers, and clients.
 #
 # Everything that a test starts lives in a mount namespace of its own, with an empty /run and an
@@ -109,9 +108,10 @@ within() {
 
 # Sets ENTER to the words that enter $NS and exec, so that $! of `"${ENTER[@]}" CMD &` is CMD's pid.
 sks_enter() {
-	local pid=${SKS_HOLDER[${NS:-main}]}
-	ENTER=(nsenter "--net=/proc/$pid/ns/net" "--mount=/proc/${SKS_HOLDER[main]}/ns/mnt"
-		"--wdns=$PWD" --)
+	local main=/proc/${SKS_HOLDER[main]}
+	# --root: entering a mount namespace leaves a chroot behind.
+	ENTER=(nsenter "--net=/proc/${SKS_HOLDER[${NS:-main}]}/ns/net" "--mount=$main/ns/mnt"
+		"--root=$main/root" "--wdns=$PWD" --)
 }
 
 # in_ns CMD...

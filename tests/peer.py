@@ -20,7 +20,7 @@ registered = []
 
 
 def reply(err=0, text=b"", version=1):
-    return struct.pack("=HHi480s", version, 0, err, text)
+    return struct.pack("=HHi480s", version, int(err == 0), err, text)
 
 
 def describe(record, fds):

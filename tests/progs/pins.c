@@ -2,6 +2,7 @@
 /*
  * Owns a look at the pinned maps of one namespace past the helper: pins WHAT DIR.
  *	audit  exit status 0, or says which record is none of the current state's, or half of one
+ *	epoch  prints how many changes were published
  *	old    makes the running program one of another build, as after an upgrade
  */
 #include <err.h>
@@ -147,6 +148,14 @@ static int audit(const char *dir)
 	return faults ? 1 : 0;
 }
 
+static int print_epoch(const char *dir)
+{
+	const struct sks_ports *ports = map_pin(dir, "ports", sizeof(*ports));
+
+	printf("%u\n", ports->head.epoch);
+	return 0;
+}
+
 static int make_old(const char *dir)
 {
 	struct sks_ports *ports = map_pin(dir, "ports", sizeof(*ports));
@@ -159,7 +168,9 @@ int main(int argc, char **argv)
 {
 	if (argc == 3 && !strcmp(argv[1], "audit"))
 		return audit(argv[2]);
+	if (argc == 3 && !strcmp(argv[1], "epoch"))
+		return print_epoch(argv[2]);
 	if (argc == 3 && !strcmp(argv[1], "old"))
 		return make_old(argv[2]);
-	errx(2, "usage: pins audit|old DIR");
+	errx(2, "usage: pins audit|epoch|old DIR");
 }

@@ -20,12 +20,13 @@
 
 #define SAID_MAX 5
 
-static volatile sig_atomic_t stopped;
-
-static void stop(int sig)
+/* Blocked otherwise, so that it interrupts no connection. */
+static int is_stopped(void)
 {
-	(void)sig;
-	stopped = 1;
+	sigset_t pending;
+
+	sigpending(&pending);
+	return sigismember(&pending, SIGTERM);
 }
 
 /* NULL, or what went wrong. A client that hangs for so long would have been lost. */
@@ -69,6 +70,7 @@ int main(int argc, char **argv)
 	unsigned long connects = 0, failures = 0;
 	char expected[128], line[64];
 	const char *wrong;
+	sigset_t blocked;
 	int counts;
 
 	if (argc != 5 || inet_pton(AF_INET, argv[2], &addr.sin_addr) != 1)
@@ -78,8 +80,10 @@ int main(int argc, char **argv)
 	counts = open(argv[4], O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 	if (counts < 0)
 		err(2, "%s", argv[4]);
-	signal(SIGTERM, stop);
-	while (!stopped) {
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGTERM);
+	sigprocmask(SIG_BLOCK, &blocked, NULL);
+	while (!is_stopped()) {
 		wrong = try(&addr, expected);
 		connects++;
 		failures += wrong != NULL;

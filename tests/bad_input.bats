@@ -1,0 +1,239 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+# Owns the tests of what the helper makes of requests that no client of ours sends: each gets its named
+# error, no descriptor stays in the helper, and the helper goes on. The cases are in wire_probe.py.
+# bats file_tags=sanitize
+
+load promises
+
+setup() {
+	sks_setup
+	need /usr/bin/python3
+	cp "$BATS_TEST_DIRNAME/wire_probe.py" "$PROGS"
+	start_helper
+	# The first registration opens the namespace's maps, for as long as the helper lives.
+	serve web 7 0.0.0.0#7777
+	FDS=$(open_fds "$(helper_pid)")
+}
+
+# probe CASE...: as user $AS in $NS.
+probe() {
+	local AS_WHO
+	as_who
+	in_ns "${AS_WHO[@]}" /usr/bin/python3 "$PROGS/wire_probe.py" "$SOCKET" "$@"
+}
+
+# answer TEXT CASE...: what each of them gets.
+answer() {
+	local text=$1 name
+	shift
+	is "$(probe "$@")" "$(for name; do echo "$name: $text"; done)"
+}
+
+has_fds() {
+	is "$(open_fds "$(helper_pid)")" "$1"
+}
+
+goes_on() {
+	wait_until 2 has_fds "$FDS"
+	serve other 8 0.0.0.0#8888
+	silent other
+	gets 127.0.0.1 8 other
+	gets 127.0.0.1 7 web
+}
+
+# The end of every test; a leak that a sanitizer sees is said at exit.
+unharmed() {
+	goes_on
+	stop_helper
+}
+
+# bats test_tags=sanitize
+@test "bad input: records that are none" {
+	answer 'no answer' nothing
+	answer 'EPROTO malformed request: not one of version 1' one-byte half-a-request a-byte-short \
+		a-byte-long version-0 version-2 op-0 op-8 op-65535 mode-4 weight-of-none \
+		join-without-weight register-with-address port-without-family \
+		address-of-another-family address-beyond-ipv4 reserved-bytes label-without-end \
+		label-with-more-behind spec-len-too-small spec-len-too-large spec-len-of-4g noise
+	unharmed
+}
+
+# bats test_tags=sanitize
+@test "bad input: records that are too long" {
+	answer 'E2BIG the request is too long: a spec has at most 16384 bytes' spec-of-16385 \
+		spec-of-64k record-of-200k
+	answer steered valid-of-16384
+	unharmed
+}
+
+# bats test_tags=sanitize
+@test "bad input: records out of turn" {
+	answer steered before-the-greeting second-record
+	unharmed
+}
+
+# bats test_tags=sanitize
+@test "bad input: no descriptor, or more than one" {
+	answer 'EBADF no descriptor came along' no-descriptor
+	answer 'EPROTO more than one descriptor came along' two-descriptors five-descriptors \
+		two-hundred-descriptors
+	answer 'done' descriptor-with-status
+	unharmed
+}
+
+# bats test_tags=sanitize
+@test "bad input: descriptors of anything else" {
+	answer 'ENOTSOCK the descriptor is not a socket' file directory path-only device pipe epoll
+	answer 'EAFNOSUPPORT the socket is neither IPv4 nor IPv6 (address family 1)' unix itself
+	answer 'EAFNOSUPPORT the socket is neither IPv4 nor IPv6 (address family 16)' netlink
+	answer 'EAFNOSUPPORT the socket is neither IPv4 nor IPv6 (address family 17)' packet
+	answer 'EPROTONOSUPPORT the socket is neither TCP nor UDP (protocol 1)' raw
+	answer 'EPROTONOSUPPORT the socket is neither TCP nor UDP (protocol 136)' udplite
+	unharmed
+}
+
+# bats test_tags=sanitize
+@test "bad input: an MPTCP or SCTP listener" {
+	answer 'EPROTONOSUPPORT the socket is MPTCP, which the kernel cannot steer' mptcp
+	# Debian's kernel loads its module on demand; others may be without.
+	probe sctp > "$SKS_DIR/sctp"
+	grep -Eqx 'sctp: (EPROTONOSUPPORT .* \(protocol 132\)|this kernel has none)' "$SKS_DIR/sctp"
+	unharmed
+}
+
+# bats test_tags=sanitize
+@test "bad input: sockets that do not listen, or that are connected" {
+	answer 'EINVAL the socket is not bound' unbound unbound-udp
+	answer 'EINVAL the socket does not listen' bound-not-listening listened-once
+	answer 'EISCONN the socket is connected' connected accepted connected-udp
+	unharmed
+}
+
+# bats test_tags=sanitize
+@test "bad input: the last close of a socket that lingers keeps nobody waiting" {
+	local began took
+	began=$(now_ms)
+	answer 'EISCONN the socket is connected' lingering
+	took=$(($(now_ms) - began))
+	((took < 5000 * SKS_SLOW))
+	unharmed
+}
+
+# bats test_tags=sanitize
+@test "bad input: a socket of another namespace" {
+	add_ns other
+	is "$(in_ns /usr/bin/python3 - "${SKS_HOLDER[other]}" "$PROGS/wire_probe.py" "$SOCKET" << 'END'
+import os, socket, sys
+pid, probe, path = sys.argv[1:]
+home = os.open("/proc/self/ns/net", os.O_RDONLY)
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.setns(os.open(f"/proc/{pid}/ns/net", os.O_RDONLY), 0) == 0
+sock = socket.create_server(("127.0.0.1", 7777))
+assert libc.setns(home, 0) == 0
+os.dup2(sock.fileno(), 3)
+os.execv(sys.executable, [sys.executable, probe, path, "of-another-namespace"])
+END
+)" 'of-another-namespace: EXDEV the socket is of another network namespace than its sender'
+	unharmed
+}
+
+# bats test_tags=sanitize
+@test "bad input: specs that do not parse are quoted, in printable text" {
+	is "$(probe spec-backwards spec-port-0 spec-empty-item spec-blank spec-rubbish spec-zero-bytes \
+		spec-not-ascii spec-host-bits spec-mapped spec-no-length spec-two-listeners \
+		spec-of-16384-dots spec-of-16384-commas neither-ports-nor-label)" "$(cat << 'END'
+spec-backwards: EINVAL "9-3" at character 1: the range ends before it begins
+spec-port-0: EINVAL "0" at character 1: there is no port 0
+spec-empty-item: EINVAL "," at character 3: a port is missing after it
+spec-blank: EINVAL " 81" at character 4: blanks are not allowed
+spec-rubbish: EINVAL "80x" at character 1: not a port, a range or *
+spec-zero-bytes: EINVAL "80?80?80?80?80?80?80?80?80?" at character 1: only printable ASCII is allowed
+spec-not-ascii: EINVAL "???[31m" at character 1: only printable ASCII is allowed
+spec-host-bits: EINVAL "192.0.2.1/24" at character 1: has bits beyond its length: write 192.0.2.0/24
+spec-mapped: EINVAL "[::ffff:192.0.2.0/120]" at character 1: IPv4-mapped: write 192.0.2.0/24
+spec-no-length: EINVAL "0.0.0.0" at character 1: names no address: write any, or 0.0.0.0/0
+spec-two-listeners: EINVAL "80" at character 8: an earlier clause gives this to another listener
+spec-of-16384-dots: EINVAL "..............................................................." at character 1: not a port, a range or *
+spec-of-16384-commas: EINVAL "," at character 1: a port is missing before it
+neither-ports-nor-label: EINVAL neither ports nor a label
+END
+)"
+	services_are "@serve-$(pid_of web)"
+	unharmed
+}
+
+# bats test_tags=sanitize
+@test "bad input: labels that are none, also from sksteerctl's side" {
+	answer 'EINVAL a label is [A-Za-z0-9][A-Za-z0-9_.-]{0,62}' {,bound-}label-of-a-dash \
+		{,bound-}label-with-a-blank {,bound-}label-with-a-slash {,bound-}label-like-ours \
+		{,bound-}label-with-escapes {,bound-}label-not-ascii
+	services_are "@serve-$(pid_of web)"
+	unharmed
+}
+
+# bats test_tags=sanitize
+@test "bad input: modes that are not supported yet are refused by name" {
+	local mode
+	for mode in replace join share; do
+		answer "ENOTSUP mode \"$mode\" is not supported yet" mode-$mode checked-mode-$mode
+	done
+	serve first 9 SKSTEER_LABEL=web SKSTEER_MODE=replace 0.0.0.0#9999
+	said first 'mode "replace" is not supported yet'
+	gets 127.0.0.1 9999 first
+	services_are "@serve-$(pid_of web)"
+	unharmed
+}
+
+# bats test_tags=sanitize
+@test "bad input: what only sksteerctl asks" {
+	answer 'EINVAL neither without a label nor without a spec' bind-without-label bind-without-spec
+	answer 'EINVAL 8: a binding of a label names no listener' bind-with-listener
+	answer 'ENOENT no label "nobodys" of user 0 here' unbind-nobodys
+	AS=nobody answer 'EPERM only root unloads' unload
+	unharmed
+}
+
+# bats test_tags=sanitize
+@test "bad input: a connection that says nothing is dropped, and others are served meanwhile" {
+	local began took
+	began=$(now_ms)
+	start_server idle /usr/bin/python3 "$PROGS/wire_probe.py" "$SOCKET" idle idle
+	wait_until 2 has_fds $((FDS + 1))
+	serve other 9 0.0.0.0#9999
+	took=$(($(now_ms) - began))
+	((took < 900 * SKS_SLOW)) && gets 127.0.0.1 9 other
+	has_fds $((FDS + 1))
+	wait_server idle
+	# After the second that a server would wait.
+	is "$(sed 's/after 1\.[0-3] s/in time/' "$SKS_DIR/idle.log")" \
+		$'idle: no answer in time\nidle: no answer in time'
+	unharmed
+}
+
+# bats test_tags=sanitize
+@test "bad input: clients that hang up, with and without a descriptor on its way" {
+	answer gone hundred-gone hundred-gone-with-descriptor
+	unharmed
+}
+
+# bats test_tags=sanitize
+@test "bad input: 200 connections of one user keep no other user out" {
+	local i AS_WHO
+	AS=nobody as_who
+	start_server hoard "${AS_WHO[@]}" /usr/bin/python3 "$PROGS/wire_probe.py" "$SOCKET" hoard 200
+	wait_until 5 grep -q hoarding "$SKS_DIR/hoard.log"
+	for i in {1..5}; do
+		AS=user2 serve "user$i" "$((2000 + i))" "0.0.0.0#$((7000 + i))"
+		silent "user$i"
+		AS=root serve "root$i" "$((3000 + i))" "0.0.0.0#$((8000 + i))"
+		silent "root$i"
+	done
+	gets 127.0.0.1 2005 user5
+	gets 127.0.0.1 3005 root5
+	# It is as busy as it can be: more is for others.
+	(($(open_fds "$(helper_pid)") <= FDS + 16))
+	kill_server hoard
+	unharmed
+}

@@ -1,0 +1,81 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+# Owns the clients of the tests, and the questions to sksteerctl. Loaded by lib.bash.
+
+# --- clients -----------------------------------------------------------------------------------
+
+sks_bracket() {
+	if [[ $1 == *:* ]]; then echo "[$1]"; else echo "$1"; fi
+}
+
+# ask ADDRESS PORT [TEXT]: sends a line, prints the line that comes back. It closes nothing before
+# it has the answer: ncat --exec drops what it has not sent yet when the client shuts down.
+ask() {
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	in_ns timeout --signal=KILL $((5 * SKS_SLOW)) bash -c '
+		exec 9<> "/dev/tcp/$1/$2" && printf "%s\n" "$3" >&9 && IFS= read -r line <&9 &&
+		printf "%s\n" "$line"' ask "$1" "$2" "${3:-hello}"
+}
+
+# ask_udp ADDRESS PORT [TEXT]: from an unconnected socket, so an answer from any port counts.
+ask_udp() {
+	printf '%s\n' "${3:-hello}" | in_ns timeout --signal=KILL $((5 * SKS_SLOW)) socat \
+		-t 0.5 - "UDP-DATAGRAM:$(sks_bracket "$1"):$2"
+}
+
+# tell_udp ADDRESS PORT [TEXT]: sends one datagram and waits for nothing.
+tell_udp() {
+	printf '%s\n' "${3:-hello}" | in_ns timeout --signal=KILL $((5 * SKS_SLOW)) socat \
+		-u - "UDP-SENDTO:$(sks_bracket "$1"):$2"
+}
+
+# answers ADDRESS PORT [TEXT]: an echo server is there.
+answers() {
+	is "$(ask "$1" "$2" "${3:-hello}")" "${3:-hello}"
+}
+
+# refused ADDRESS PORT: the connection is refused at once; one that hangs or opens is a failure.
+refused() {
+	local said
+	if said=$(in_ns timeout --signal=KILL $((5 * SKS_SLOW)) socat -u /dev/null \
+		"TCP:$(sks_bracket "$1"):$2,connect-timeout=$((2 * SKS_SLOW))" 2>&1); then
+		fail "$1 port $2 is open"
+	else
+		has "$said" 'Connection refused'
+	fi
+}
+
+# refused_udp ADDRESS PORT: a datagram brings back "port unreachable".
+refused_udp() {
+	local said
+	said=$(echo | in_ns timeout --signal=KILL $((5 * SKS_SLOW)) socat -t 1 - \
+		"UDP:$(sks_bracket "$1"):$2" 2>&1) || :
+	has "$said" 'Connection refused'
+}
+
+# --- what the helper says -----------------------------------------------------------------------
+
+# ctl ARGUMENT...: sksteerctl of the test's helper, as root, in $NS.
+ctl() {
+	SKSTEER_SOCKET=$SOCKET in_ns timeout --signal=KILL $((10 * SKS_SLOW)) "$CTL" "$@"
+}
+
+# status_jq FILTER: of status --json.
+status_jq() {
+	ctl status --json | jq -r "$1"
+}
+
+sks_socket_count_is() {
+	is "$(status_jq '[.services[].sockets[]] | length')" "$1"
+}
+
+# wait_sockets N: until exactly N sockets are steered in $NS.
+wait_sockets() {
+	wait_until 5 sks_socket_count_is "$1"
+}
+
+# open_fds PID: how many descriptors it has.
+open_fds() {
+	local fds=("/proc/$1/fd"/*)
+	echo "${#fds[@]}"
+}
