@@ -153,29 +153,39 @@ static __always_inline long assign(struct bpf_sk_lookup *ctx, __u32 slot)
 	return err;
 }
 
-static __always_inline void count_error(struct sks_counter *counter, long err)
+static __always_inline void count_failure(struct sks_counter *counter, long err)
 {
-	if (!counter || err == NO_SOCKET)
+	if (!counter)
 		return;
+	if (err == NO_SOCKET) {
+		counter->refused++;
+		return;
+	}
 	counter->errors++;
 	counter->last_errno = err;
 }
 
-/* The first socket is gone or does not take it: the next that does. */
+/* The first socket is gone or does not take it: the next that does. 0, or as assign(). */
 static __noinline int assign_next(struct bpf_sk_lookup *ctx, __u32 slot, __u32 family)
 {
+	long worst = NO_SOCKET;
+
 	for (int i = 0; i < SKS_CHAIN_MAX; i++) {
 		const struct sks_slot *record = bpf_map_lookup_elem(&slots, &slot);
+		long err;
 
 		if (!record)
-			return 0;
+			break;
 		slot = record->next[family & 1];
 		if (!slot)
+			break;
+		err = assign(ctx, slot);
+		if (!err)
 			return 0;
-		if (!assign(ctx, slot))
-			return 1;
+		if (err != NO_SOCKET)
+			worst = err;
 	}
-	return 0;
+	return worst;
 }
 
 static __always_inline int steer(struct bpf_sk_lookup *ctx, __u32 number)
@@ -185,7 +195,7 @@ static __always_inline int steer(struct bpf_sk_lookup *ctx, __u32 number)
 	__u32 key = number * 2 + family;
 	struct sks_counter *counter;
 	__u32 slot;
-	long err;
+	long err, next;
 
 	if (!dest)
 		return SK_PASS;
@@ -198,21 +208,24 @@ static __always_inline int steer(struct bpf_sk_lookup *ctx, __u32 number)
 	counter = bpf_map_lookup_elem(&counters, &key);
 	err = assign(ctx, slot);
 	if (err) {
-		count_error(counter, err);
-		if (!assign_next(ctx, slot, family)) {
-			if (counter && err == NO_SOCKET)
-				counter->refused++;
-			/*
-			 * A UDP socket that has connected takes nothing more, and its server opens
-			 * another: the kernel may know it. Else the service is down, and no
-			 * stranger gets what was meant for it.
-			 */
-			return err != NO_SOCKET && ctx->protocol == IPPROTO_UDP ? SK_PASS : SK_DROP;
-		}
+		next = assign_next(ctx, slot, family);
+		if (next != NO_SOCKET)
+			err = next;
 	}
-	if (counter)
-		counter->steered++;
-	return SK_PASS;
+	if (!err) {
+		if (counter)
+			counter->steered++;
+		return SK_PASS;
+	}
+	count_failure(counter, err);
+	/*
+	 * A UDP socket that has connected takes nothing more here; on its own port the kernel may
+	 * find the server's next one. Else the service is down, and no stranger gets what was meant
+	 * for it.
+	 */
+	if (err != NO_SOCKET && ctx->protocol == IPPROTO_UDP && ctx->local_port == dest->port)
+		return SK_PASS;
+	return SK_DROP;
 }
 
 SEC("sk_lookup")

@@ -38,12 +38,19 @@
  * How far the program follows a destination's sockets when the first ones are gone. The helper
  * takes dead ones out within a second, so a longer row of dead sockets means a dead helper too.
  */
-#define SKS_CHAIN_MAX 32
+#define SKS_CHAIN_MAX 256
 
 #define SKS_TCP 0u
 #define SKS_UDP 1u
 #define SKS_V4	0u
 #define SKS_V6	1u
+
+/* Which families a socket, or the sockets of a destination, serve. */
+#define SKS_SERVES_V4	 1u /* 1 << SKS_V4 */
+#define SKS_SERVES_V6	 2u /* 1 << SKS_V6 */
+#define SKS_SERVES_BOTH	 3u
+#define SKS_SERVES_AS_V6 4u /* IPv4 by a dual-stack IPv6 socket, ... */
+#define SKS_SERVES_AS_V4 8u /* ... by an IPv4 socket */
 
 struct sks_head {
 	__u32 magic;
@@ -100,9 +107,16 @@ struct sks_trie_key {
 /* dest.slot: this family is not served here, so the packet is none of ours. */
 #define SKS_SLOT_PASS 0xffffffffu
 
+/* Of two copies the one with the latest since <= epoch counts. */
+struct sks_reach {
+	__u32 since;	/* 0: never written */
+	__u32 families; /* SKS_SERVES_..., of its sockets, alive or not */
+};
+
 /*
  * A destination: the sockets of one service that listen on one port at one address (all wildcard
- * ones together), a chain for each family. slot 0 ends a chain; an empty chain refuses.
+ * ones together), a chain for each family. slot 0 ends a chain; an empty chain refuses. Port 0: no
+ * socket has come yet to a label that has addresses of its own, so it refuses there.
  */
 struct sks_dest {
 	__u32 slot[2]; /* SKS_V4, SKS_V6: the chain's first slot, or SKS_SLOT_PASS */
@@ -113,10 +127,11 @@ struct sks_dest {
 	__u16 port;    /* that the sockets are bound to */
 	__u8 proto;    /* SKS_TCP or SKS_UDP */
 	__u8 wildcard; /* addr does not count */
-	__u8 families; /* 1 << SKS_V4 | 1 << SKS_V6: which its sockets served, alive or not */
 	__u8 family;   /* of addr: AF_INET or AF_INET6 */
+	__u8 reserved;
 	__u8 addr[16];
-	__u8 reserved[20];
+	struct sks_reach reach[2];
+	__u32 reserved2;
 };
 
 /* A registered socket; the sockmap holds it at the same index while it is open. */
@@ -126,7 +141,7 @@ struct sks_slot {
 	__u32 pid;     /* of the process that registered it, in the helper's pid namespace */
 	__u16 dest;
 	__u16 weight;
-	__u8 families;
+	__u8 families; /* SKS_SERVES_... */
 	__u8 reserved[7];
 };
 
@@ -146,7 +161,8 @@ struct sks_owner {
 	__u8 instance[16];
 	__u16 first_port[2]; /* SKS_TCP, SKS_UDP: the first listener, to which clauses without one
 				apply */
-	__u32 reserved;
+	__u32 taken_over;    /* the epoch in which this instance came; destinations born before are
+				another's */
 };
 
 struct sks_service {
@@ -155,7 +171,7 @@ struct sks_service {
 	__u32 named;	/* has a label of its own, and outlives its sockets */
 	char label[64]; /* or @COMM-PID; NUL-terminated */
 	struct sks_owner owner[2];
-	__u8 reserved[32];
+	struct sks_counter past; /* of destinations that are gone */
 };
 
 enum sks_source {

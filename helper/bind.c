@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* Owns what sksteerctl changes: bind and unbind of a label's targets, and unload. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #include "binding.h"
 #include "change.h"
+#include "dest.h"
 #include "log.h"
+#include "policy.h"
 #include "request.h"
 
 static int parse(struct sks_asked *asked, const struct sks_target **ret_targets, size_t *ret_n)
@@ -87,6 +90,25 @@ static int finish(struct sks_asked *asked, struct sks_space *space, struct sks_s
 	return sks_change_finish(&change);
 }
 
+/* Until its server comes, a label refuses at the addresses that it was given. */
+static int stand_in(struct sks_asked *asked, struct sks_space *space,
+		    const struct sks_service *service, const struct sks_target *targets, size_t n)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < n; i++) {
+		if (targets[i].where != SKS_WHERE_LISTENER)
+			err = sks_dest_stand_in(space, service,
+						targets[i].proto == IPPROTO_UDP ? SKS_UDP
+										: SKS_TCP);
+	}
+	if (err)
+		return sks_refuse(&asked->verdict, err,
+				  "this namespace has no room for more listeners (%u)",
+				  SKS_MAX_DESTS - 1);
+	return 0;
+}
+
 static int try_bind(struct sks_asked *asked, struct sks_space *space,
 		    const struct sks_target *targets, size_t n)
 {
@@ -100,7 +122,8 @@ static int try_bind(struct sks_asked *asked, struct sks_space *space,
 		return sks_refuse(&asked->verdict, -ENOSPC,
 				  "this namespace has no room for more services (%u)",
 				  SKS_MAX_SERVICES);
-	err = add_targets(asked, space, service, targets, n);
+	err = add_targets(asked, space, service, targets, n)
+		      ?: stand_in(asked, space, service, targets, n);
 	if (err) {
 		sks_store_abort(space);
 		return err;
@@ -115,7 +138,8 @@ void sks_ask_bind(struct sks_asked *asked)
 	size_t n;
 	int err;
 
-	if (parse(asked, &targets, &n))
+	if (parse(asked, &targets, &n) ||
+	    sks_policy_targets(&asked->peer, asked->netns, targets, n, &asked->verdict))
 		return;
 	err = sks_spaces_get(asked->spaces, asked->netns, asked->netns_ino, &space);
 	if (err) {
@@ -123,11 +147,8 @@ void sks_ask_bind(struct sks_asked *asked)
 				 strerror(-err));
 		return;
 	}
+	sks_change_sweep(space, 0); /* what has gone is not in the way */
 	err = try_bind(asked, space, targets, n);
-	if (err && sks_change_sweep(space)) { /* what stood in the way is gone */
-		asked->verdict = (struct sks_verdict){};
-		err = try_bind(asked, space, targets, n);
-	}
 	if (!err)
 		sks_targets_remark(asked->netns, targets, n, &asked->verdict);
 }
@@ -175,7 +196,7 @@ void sks_ask_unbind(struct sks_asked *asked)
 		return;
 	space = sks_spaces_find(asked->spaces, asked->netns_ino);
 	if (space) {
-		(void)sks_change_sweep(space);
+		sks_change_sweep(space, 0);
 		service = sks_service_find(space, asked->peer.uid, asked->req->label, NULL);
 	}
 	if (!service) {

@@ -14,6 +14,7 @@
 #include "bpf.h"
 #include "dispatch.skel.h"
 #include "hash.h"
+#include "kernel.h"
 
 #define PIN_PATH 512
 
@@ -83,7 +84,7 @@ static uint64_t program_hash(void)
 }
 
 /* Over the maps of reuse, or new ones where it is NULL. *ret_skel is destroyed by the caller. */
-static int load_once(const struct sks_maps *reuse, bool ingress_ifindex, struct dispatch **ret_skel)
+static int load(const struct sks_maps *reuse, struct dispatch **ret_skel)
 {
 	struct dispatch *skel = dispatch__open();
 	struct bpf_map *maps[SKS_MAP_COUNT];
@@ -91,7 +92,7 @@ static int load_once(const struct sks_maps *reuse, bool ingress_ifindex, struct 
 
 	if (!skel)
 		return -errno;
-	skel->rodata->have_ingress_ifindex = ingress_ifindex;
+	skel->rodata->have_ingress_ifindex = sks_kernel_knows_ingress();
 	map_list(skel, maps);
 	for (int i = 0; reuse && !err && i < SKS_MAP_COUNT; i++)
 		err = bpf_map__reuse_fd(maps[i], reuse->fd[i]);
@@ -102,18 +103,6 @@ static int load_once(const struct sks_maps *reuse, bool ingress_ifindex, struct 
 	else
 		*ret_skel = skel;
 	return err;
-}
-
-/* A kernel before 5.17 has no ingress_ifindex: it refuses the first program and takes the second. */
-static int load(const struct sks_maps *reuse, struct dispatch **ret_skel)
-{
-	sks_bpf_log *saved = logger;
-	int err;
-
-	logger = NULL;
-	err = load_once(reuse, true, ret_skel);
-	logger = saved;
-	return err ? load_once(reuse, false, ret_skel) : 0;
 }
 
 void sks_bpf_remove(const char *dir)
@@ -200,6 +189,17 @@ static int open_map(const char *dir, int i, bool writable)
 	return fd < 0 ? -errno : fd;
 }
 
+static int open_link(const char *dir)
+{
+	char path[PIN_PATH];
+	int fd, err = pin_path(path, dir, "link");
+
+	if (err)
+		return err;
+	fd = bpf_obj_get(path);
+	return fd < 0 ? -errno : fd;
+}
+
 /* A map of another capacity would be read beyond its end. */
 static int check_size(int fd, size_t mapped)
 {
@@ -214,8 +214,8 @@ static int check_size(int fd, size_t mapped)
 int sks_bpf_open(const char *dir, bool writable, struct sks_maps *ret_maps)
 {
 	int prot = PROT_READ | (writable ? PROT_WRITE : 0);
-	struct sks_maps maps = {};
-	int err = 0;
+	struct sks_maps maps = { .link = open_link(dir) };
+	int err = maps.link < 0 ? maps.link : 0;
 
 	for (int i = 0; i < SKS_MAP_COUNT; i++)
 		maps.fd[i] = -1;
@@ -247,28 +247,16 @@ void sks_bpf_close(struct sks_maps *maps)
 		sks_closep(&maps->fd[i]);
 		maps->fd[i] = -1;
 	}
+	sks_closep(&maps->link);
+	maps->link = -1;
 }
 
-static int open_link(const char *dir)
+int sks_bpf_link(const struct sks_maps *maps, struct sks_link *ret_link)
 {
-	char path[PIN_PATH];
-	int fd, err = pin_path(path, dir, "link");
-
-	if (err)
-		return err;
-	fd = bpf_obj_get(path);
-	return fd < 0 ? -errno : fd;
-}
-
-int sks_bpf_link(const char *dir, struct sks_link *ret_link)
-{
-	CLEANUP_FD int fd = open_link(dir);
 	struct bpf_link_info info = {};
 	__u32 len = sizeof(info);
 
-	if (fd < 0)
-		return fd;
-	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+	if (bpf_obj_get_info_by_fd(maps->link, &info, &len))
 		return -errno;
 	*ret_link = (struct sks_link){ info.netns.netns_ino, info.id, info.prog_id };
 	return 0;
@@ -276,23 +264,23 @@ int sks_bpf_link(const char *dir, struct sks_link *ret_link)
 
 int sks_bpf_refresh(const char *dir, struct sks_maps *maps)
 {
-	CLEANUP_FD int link = -1;
 	char new_path[PIN_PATH], path[PIN_PATH];
 	struct dispatch *skel = NULL;
 	uint64_t hash = program_hash();
-	int err;
+	int program, err;
 
 	if (maps->ports->head.program == hash)
 		return 0;
-	err = load(maps, &skel);
+	err = pin_path(new_path, dir, "program-new") ?: pin_path(path, dir, "program");
+	if (!err)
+		err = load(maps, &skel);
 	if (err)
 		return err;
-	link = open_link(dir);
-	err = link < 0 ? link : pin(bpf_program__fd(skel->progs.sksteer), dir, "program-new");
-	if (!err && bpf_link_update(link, bpf_program__fd(skel->progs.sksteer), NULL))
+	program = bpf_program__fd(skel->progs.sksteer);
+	(void)unlink(new_path); /* of a helper that died here */
+	err = pin(program, dir, "program-new");
+	if (!err && bpf_link_update(maps->link, program, NULL))
 		err = -errno;
-	if (!err)
-		err = pin_path(new_path, dir, "program-new") ?: pin_path(path, dir, "program");
 	if (!err && rename(new_path, path))
 		err = -errno;
 	if (!err)

@@ -29,6 +29,7 @@ enum sks_map {
  */
 struct sks_maps {
 	int fd[SKS_MAP_COUNT];
+	int link; /* tells whether the namespace lives, and keeps it not alive */
 	union {
 		void *memory[SKS_MAP_COUNT];
 		struct {
@@ -48,7 +49,7 @@ _Static_assert(offsetof(struct sks_maps, bindings) ==
 		       offsetof(struct sks_maps, memory[SKS_MAP_BINDINGS]),
 	       "one pointer a map");
 
-/* What the pinned link of a directory says. */
+/* What the link says. */
 struct sks_link {
 	uint64_t netns_ino; /* 0: the namespace is gone */
 	uint32_t id, prog_id;
@@ -73,7 +74,7 @@ void sks_bpf_close(struct sks_maps *maps);
  * bpf_link_update: no packet sees a gap. 0 or -errno (the old one runs on).
  */
 int sks_bpf_refresh(const char *dir, struct sks_maps *maps);
-int sks_bpf_link(const char *dir, struct sks_link *ret_link);
+int sks_bpf_link(const struct sks_maps *maps, struct sks_link *ret_link);
 
 /* Unpins everything below dir: the link goes, and with it the program and the maps. */
 void sks_bpf_remove(const char *dir);

@@ -7,8 +7,10 @@
 #include "change.h"
 #include "compile.h"
 #include "conflict.h"
+#include "dest.h"
 #include "log.h"
 #include "policy.h"
+#include "slot.h"
 
 /* Compiles the next state from these routes; *ret_classes as in sks_compile. */
 static int compile(struct sks_space *space, const struct sks_routes *routes,
@@ -23,7 +25,8 @@ static int compile(struct sks_space *space, const struct sks_routes *routes,
 	return err;
 }
 
-static int join(struct sks_change *change)
+/* Into the sockmap; steered to only once it is linked. */
+static int take_socket(const struct sks_change *change, uint32_t *ret_slot)
 {
 	struct sks_slot slot = {
 		.cookie = change->socket->cookie,
@@ -31,8 +34,7 @@ static int join(struct sks_change *change)
 		.weight = 100,
 		.families = change->socket->families,
 	};
-	uint32_t number;
-	int err = sks_store_add_socket(change->space, change->dest, change->fd, &slot, &number);
+	int err = sks_slot_take(change->space, change->dest, change->fd, &slot, ret_slot);
 
 	if (err == -ENOSPC)
 		return sks_refuse(change->verdict, err,
@@ -44,33 +46,64 @@ static int join(struct sks_change *change)
 	return 0;
 }
 
-int sks_change_finish(struct sks_change *change)
+static int judge_and_compile(struct sks_change *change, struct sks_classes **ret_classes)
 {
 	struct sks_space *space = change->space;
-	struct sks_classes *classes = NULL;
 	struct sks_routes routes = {};
-	int err = sks_policy_check(change);
+	int err = sks_policy_quota(change);
 
 	if (!err)
-		err = sks_routes_resolve(space, sks_next_epoch(space), &routes, change->verdict);
+		err = sks_routes_resolve(space, sks_next_epoch(space), change->service, &routes,
+					 change->verdict);
 	if (!err)
 		err = sks_conflict_check(change, &routes);
 	if (!err)
 		err = sks_conflict_leave_out(change, &routes);
 	if (!err)
-		err = compile(space, &routes, &classes, change->verdict);
-	/* The last step that can fail; connections come in with the commit, or already by a route
-	 * that the service had. */
-	if (!err && change->socket && !change->dry)
-		err = join(change);
+		err = compile(space, &routes, ret_classes, change->verdict);
 	sks_routes_free(&routes);
-	if (err || change->dry) {
-		sks_classes_discard(space, classes);
-		sks_store_abort(space);
-	} else {
-		sks_store_commit(space);
-		sks_classes_publish(space, classes);
+	return err;
+}
+
+/*
+ * The socket enters the chains that nobody can follow yet, or that it only makes longer, before the
+ * commit; a family that its destination has not served so far opens after it.
+ */
+static void publish(struct sks_change *change, struct sks_classes *classes, uint32_t slot)
+{
+	struct sks_space *space = change->space;
+	uint32_t before = 0;
+
+	if (slot) {
+		before = change->dest->born == sks_next_epoch(space)
+				 ? SKS_SERVES_BOTH
+				 : sks_dest_families(change->dest, sks_epoch(&space->maps));
+		sks_slot_link(space, slot, before);
 	}
+	sks_store_commit(space);
+	sks_classes_publish(space, classes);
+	if (slot)
+		sks_slot_link(space, slot, ~before);
+}
+
+int sks_change_finish(struct sks_change *change)
+{
+	struct sks_classes *classes = NULL;
+	uint32_t slot = 0;
+	int err = 0;
+
+	if (change->socket && !change->dry)
+		err = take_socket(change, &slot);
+	if (!err)
+		err = judge_and_compile(change, &classes);
+	if (!err && !change->dry) {
+		publish(change, classes, slot);
+		return 0;
+	}
+	sks_classes_discard(change->space, classes);
+	if (slot)
+		sks_slot_drop(change->space, slot);
+	sks_store_abort(change->space);
 	if (err && !change->verdict->err)
 		(void)sks_refuse(change->verdict, err, "%s", strerror(-err));
 	return err;
@@ -81,7 +114,7 @@ int sks_change_republish(struct sks_space *space)
 	struct sks_verdict verdict = {};
 	struct sks_classes *classes = NULL;
 	struct sks_routes routes = {};
-	int err = sks_routes_resolve(space, sks_next_epoch(space), &routes, &verdict);
+	int err = sks_routes_resolve(space, sks_next_epoch(space), NULL, &routes, &verdict);
 
 	if (!err)
 		err = compile(space, &routes, &classes, &verdict);
@@ -97,28 +130,33 @@ int sks_change_republish(struct sks_space *space)
 	return 0;
 }
 
-void sks_change_end_services(struct sks_space *space)
+/* Ephemeral services without a socket are over. */
+static bool end_services(struct sks_space *space)
 {
-	unsigned int ended = 0;
+	uint8_t up[SKS_MAX_SERVICES] = {};
+	bool any = false;
 
+	for (uint32_t i = 1; i < space->n_slots; i++) {
+		if (space->maps.slots[i].cookie)
+			up[sks_service_of_slot(space, i) - space->maps.services] = 1;
+	}
 	for (uint32_t i = 0; i < space->n_services; i++) {
 		struct sks_service *service = &space->maps.services[i];
 
-		if (!sks_in_next(space, service) || service->named ||
-		    sks_service_sockets(space, service))
+		if (!sks_in_next(space, service) || service->named || up[i])
 			continue;
 		sks_log(SKS_LOG_INFO, "%s is over: its last socket is closed", service->label);
 		sks_service_kill(space, service);
-		ended++;
+		any = true;
 	}
-	if (ended)
-		(void)sks_change_republish(space);
+	return any;
 }
 
-bool sks_change_sweep(struct sks_space *space)
+void sks_change_sweep(struct sks_space *space, int64_t now_ms)
 {
-	if (!sks_store_sweep(space))
-		return false;
-	sks_change_end_services(space);
-	return true;
+	bool gone = sks_slots_sweep(space) > 0, ended = end_services(space);
+	bool pruned = now_ms && sks_dests_prune(space, now_ms);
+
+	if (gone || ended || pruned)
+		(void)sks_change_republish(space);
 }

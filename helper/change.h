@@ -33,9 +33,10 @@ int sks_change_finish(struct sks_change *change);
 /* Compiles and publishes what the records say, without a judge: after a restart, after an end. */
 int sks_change_republish(struct sks_space *space);
 
-/* Drops the sockets that have been closed, and what ends with them. False: none were. */
-bool sks_change_sweep(struct sks_space *space);
-/* Ends the ephemeral services that have no socket. */
-void sks_change_end_services(struct sks_space *space);
+/*
+ * Drops the sockets that have been closed and what ends with them: ephemeral services and, where
+ * now_ms (CLOCK_MONOTONIC) is given, destinations that a server has left.
+ */
+void sks_change_sweep(struct sks_space *space, int64_t now_ms);
 
 #endif

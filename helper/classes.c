@@ -15,38 +15,17 @@ struct class
 	uint64_t hash;
 	struct sks_hop *hops;
 	size_t n;
-	bool shared; /* the current table uses this rule too, so it stays when this one is discarded
-		      */
+	bool shared; /* with the current table: the rule stays when this class is discarded */
 };
 
 struct sks_classes {
 	struct class *classes;
 	size_t n, room;
-	uint8_t taken[2 * SKS_MAX_RULES]; /* by the current table or by this one */
 };
 
-static void take_current(const struct sks_space *space, struct sks_classes *classes)
+struct sks_classes *sks_classes_new(void)
 {
-	const uint16_t *table = space->maps.ports->table;
-	uint32_t epoch = sks_epoch(&space->maps);
-
-	for (uint32_t proto = SKS_TCP; proto <= SKS_UDP; proto++) {
-		for (uint32_t port = 0; port < SKS_PORT_NUMBERS; port++) {
-			uint32_t value = table[sks_table_index(epoch, proto, port)];
-
-			if (value >= SKS_TABLE_RULES && value < SKS_TABLE_RULES + SKS_MAX_RULES)
-				classes->taken[proto * SKS_MAX_RULES + value - SKS_TABLE_RULES] = 1;
-		}
-	}
-}
-
-struct sks_classes *sks_classes_new(const struct sks_space *space)
-{
-	struct sks_classes *classes = calloc(1, sizeof(*classes));
-
-	if (classes)
-		take_current(space, classes);
-	return classes;
+	return calloc(1, sizeof(struct sks_classes));
 }
 
 void sks_classes_free(struct sks_classes *classes)
@@ -75,14 +54,15 @@ static const struct class *find(const struct sks_classes *classes, uint32_t prot
 /* The one destination that these hops give every packet of every family that it serves, or 0. */
 static uint16_t any_address(const struct sks_space *space, const struct sks_hop *hops, size_t n)
 {
-	uint8_t covered = 0;
+	uint32_t covered = 0, served;
 
 	for (size_t i = 0; i < n; i++) {
 		if (hops[i].prefix.len || hops[i].dest != hops[0].dest)
 			return 0;
-		covered |= (uint8_t)(1u << (hops[i].prefix.family == AF_INET6 ? SKS_V6 : SKS_V4));
+		covered |= hops[i].prefix.family == AF_INET6 ? SKS_SERVES_V6 : SKS_SERVES_V4;
 	}
-	return space->maps.dests[hops[0].dest].families == covered ? hops[0].dest : 0;
+	served = sks_dest_families(&space->maps.dests[hops[0].dest], sks_next_epoch(space));
+	return (served & SKS_SERVES_BOTH) == covered ? hops[0].dest : 0;
 }
 
 static void mask_of(const struct sks_prefix *prefix, uint32_t ret_mask[4])
@@ -146,25 +126,30 @@ static void erase_prefixes(struct sks_space *space, const struct class *class)
 	}
 }
 
-/* Numbers are used in turn, as those of destinations are (store.h). */
-static int take_rule(struct sks_space *space, struct sks_classes *classes, uint32_t proto,
+static bool rule_used(const struct sks_space *space, uint32_t rule)
+{
+	return space->used_rules[rule];
+}
+
+/*
+ * Half of the numbers are for one table: the next one, of another instance or another helper, may
+ * need as many beside them.
+ */
+static int take_rule(struct sks_space *space, const struct sks_classes *classes, uint32_t proto,
 		     uint32_t *ret_rule)
 {
-	uint32_t *next = &space->next_rule[proto];
+	uint32_t first = proto * SKS_MAX_RULES, end = first + SKS_MAX_RULES, n = 0;
 
-	for (uint32_t tried = 0; tried < SKS_MAX_RULES; tried++) {
-		uint32_t rule = proto * SKS_MAX_RULES + *next;
-
-		*next = (*next + 1) % SKS_MAX_RULES;
-		if (!*next)
-			sks_store_grace();
-		if (classes->taken[rule])
-			continue;
-		*ret_rule = rule;
-		classes->taken[rule] = 1;
-		return 0;
-	}
-	return -ENOSPC;
+	for (size_t i = 0; i < classes->n; i++)
+		n += classes->classes[i].proto == proto;
+	if (n >= SKS_MAX_RULES / 2)
+		return -ENOSPC;
+	*ret_rule = sks_store_take_number(space, &space->next_rule[proto], first, end,
+					  space->freed.rules, rule_used);
+	if (*ret_rule == end)
+		return -ENOSPC;
+	space->used_rules[*ret_rule] = 1;
+	return 0;
 }
 
 /* A copy of the class, appended; NULL: out of memory. */
@@ -204,10 +189,12 @@ static int add_class(struct sks_space *space, struct sks_classes *classes, struc
 	if (!old && take_rule(space, classes, class->proto, &class->rule))
 		return sks_refuse(verdict, -ENOSPC,
 				  "this namespace has no room for more rules (%u a protocol)",
-				  SKS_MAX_RULES);
+				  SKS_MAX_RULES / 2);
 	added = append(classes, class);
-	if (!added)
+	if (!added) {
+		space->used_rules[class->rule] = class->shared;
 		return -ENOMEM;
+	}
 	if (old)
 		return 0;
 	err = write_rule(space, added);
@@ -252,23 +239,48 @@ static bool is_kept(void *arg, uint32_t rule)
 	return false;
 }
 
-static bool is_taken(void *arg, uint32_t rule)
+static bool is_used(void *arg, uint32_t rule)
 {
-	const struct sks_classes *classes = arg;
+	const struct sks_space *space = arg;
 
-	return rule / 2 < 2 * SKS_MAX_RULES && classes->taken[rule / 2];
+	return rule / 2 < 2 * SKS_MAX_RULES && space->used_rules[rule / 2];
 }
 
 int sks_classes_recover(struct sks_space *space)
 {
-	struct sks_classes *current = sks_classes_new(space);
-	int err;
+	const uint16_t *table = space->maps.ports->table;
+	uint32_t epoch = sks_epoch(&space->maps);
 
-	if (!current)
-		return -ENOMEM;
-	err = sks_bpf_prune_prefixes(&space->maps, is_taken, current);
-	sks_classes_free(current);
-	return err;
+	for (uint32_t proto = SKS_TCP; proto <= SKS_UDP; proto++) {
+		for (uint32_t port = 0; port < SKS_PORT_NUMBERS; port++) {
+			uint32_t value = table[sks_table_index(epoch, proto, port)];
+
+			if (value >= SKS_TABLE_RULES && value < SKS_TABLE_RULES + SKS_MAX_RULES)
+				space->used_rules[proto * SKS_MAX_RULES + value - SKS_TABLE_RULES] =
+					1;
+		}
+	}
+	return sks_bpf_prune_prefixes(&space->maps, is_used, space);
+}
+
+/* Only what the new classes use stays used. */
+static void free_rules(struct sks_space *space)
+{
+	for (uint32_t rule = 0; rule < 2 * SKS_MAX_RULES; rule++) {
+		if (!space->used_rules[rule] || is_kept(space->classes, rule * 2))
+			continue;
+		space->used_rules[rule] = 0;
+		space->freed.rules[rule] = 1;
+	}
+}
+
+static bool has_trie(const struct sks_classes *classes)
+{
+	for (size_t i = 0; classes && i < classes->n; i++) {
+		if (classes->classes[i].n > SKS_INLINE_PREFIXES)
+			return true;
+	}
+	return false;
 }
 
 void sks_classes_publish(struct sks_space *space, struct sks_classes *classes)
@@ -276,17 +288,11 @@ void sks_classes_publish(struct sks_space *space, struct sks_classes *classes)
 	struct sks_classes *old = space->classes;
 
 	space->classes = classes;
-	if (!old) { /* an earlier helper's table: only the trie itself knows what it used */
-		sks_store_grace();
-		(void)sks_bpf_prune_prefixes(&space->maps, is_kept, classes);
-	}
-	for (size_t i = 0; old && i < old->n; i++) {
-		const struct class *class = &old->classes[i];
-
-		if (class->n > SKS_INLINE_PREFIXES && !is_kept(classes, class->rule * 2)) {
-			sks_store_grace();
-			erase_prefixes(space, class);
-		}
+	free_rules(space);
+	/* Of an earlier helper's table, only the trie itself knows what it used. */
+	if (!old || has_trie(old)) {
+		sks_store_grace(space);
+		(void)sks_bpf_prune_prefixes(&space->maps, is_used, space);
 	}
 	sks_classes_free(old);
 }
@@ -294,8 +300,10 @@ void sks_classes_publish(struct sks_space *space, struct sks_classes *classes)
 void sks_classes_discard(struct sks_space *space, struct sks_classes *classes)
 {
 	for (size_t i = 0; classes && i < classes->n; i++) {
-		if (!classes->classes[i].shared)
-			erase_prefixes(space, &classes->classes[i]);
+		if (classes->classes[i].shared)
+			continue;
+		erase_prefixes(space, &classes->classes[i]);
+		space->used_rules[classes->classes[i].rule] = 0;
 	}
 	sks_classes_free(classes);
 }

@@ -16,7 +16,7 @@ struct sks_hop {
 _Static_assert(sizeof(struct sks_hop) == 20, "no padding");
 
 /* The classes of one table. NULL: out of memory. */
-struct sks_classes *sks_classes_new(const struct sks_space *space);
+struct sks_classes *sks_classes_new(void);
 
 /*
  * What a helper that died before its commit put into the trie goes, so that a number that it took

@@ -138,7 +138,7 @@ int sks_compile(struct sks_space *space, const struct sks_routes *pieces,
 	struct sweep sweep = {
 		.space = space,
 		.verdict = verdict,
-		.classes = sks_classes_new(space),
+		.classes = sks_classes_new(),
 		.begin = calloc(n, sizeof(*sweep.begin)),
 		.active = calloc(n, sizeof(*sweep.active)),
 		.sorted = calloc(n, sizeof(*sweep.sorted)),

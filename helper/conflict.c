@@ -8,6 +8,7 @@
 #include "conflict.h"
 #include "diag.h"
 #include "inside.h"
+#include "slot.h"
 
 static const uint8_t ip_proto[2] = { [SKS_TCP] = IPPROTO_TCP, [SKS_UDP] = IPPROTO_UDP };
 
@@ -30,7 +31,7 @@ static bool holds_address(const struct sks_held *held, const struct sks_prefix *
 
 static bool is_own(const struct sks_change *change, const struct sks_held *held)
 {
-	uint32_t slot = sks_service_slot(change->space, held->cookie);
+	uint32_t slot = sks_slot_find(change->space, held->cookie);
 
 	if (change->socket && change->socket->cookie == held->cookie)
 		return true;
@@ -78,31 +79,51 @@ static int check_held(const struct sks_change *change, const struct sks_route *r
 	return 0;
 }
 
+/* A packet for a socket of another interface is none of that socket's, and looks no further. */
+static bool is_elsewhere(const struct sks_change *change, const struct sks_route *route,
+			 const struct sks_route *other)
+{
+	const struct sks_dest *dests = change->space->maps.dests;
+
+	return dests[route->dest].ifindex != dests[other->dest].ifindex;
+}
+
 static int check_other(const struct sks_change *change, const struct sks_route *route,
 		       const struct sks_route *other)
 {
 	const struct sks_service *service = &change->space->maps.services[other->service];
+	bool own = service->uid == change->peer->uid, root = change->peer->root;
+	bool same_service = other->service == route->service;
 	char text[SKS_ROUTE_STRLEN];
-	bool foreign = service->uid != change->peer->uid && !change->peer->root;
 
 	if (other->proto != route->proto || !ports_overlap(route, other) ||
 	    !sks_prefix_intersects(&route->prefix, &other->prefix))
 		return 0;
-	if (!same_target(route, other) &&
-	    (!foreign || sks_route_yields(route) || sks_route_yields(other)))
+	if (is_elsewhere(change, route, other))
+		return sks_refuse(change->verdict, -EADDRINUSE,
+				  "%s is steered to a socket of another interface already",
+				  sks_route_format(other, text));
+	if (same_service || (!same_target(route, other) &&
+			     (own || root || sks_route_yields(route) || sks_route_yields(other))))
 		return 0; /* precedence decides */
-	return sks_refuse(change->verdict, -EADDRINUSE, "%s is steered to \"%s\" already",
-			  sks_route_format(other, text), service->label);
+	return sks_refuse(change->verdict, -EADDRINUSE, "%s is steered to %s%s%s already",
+			  sks_route_format(other, text),
+			  own || root ? "\"" : "another user's service",
+			  own || root ? service->label : "", own || root ? "\"" : "");
 }
 
+static int by_target(const void *pa, const void *pb)
+{
+	const struct sks_route *a = pa, *b = pb;
+
+	return a->service - b->service ?: a->proto - b->proto ?: a->first - b->first ?:
+	       a->last - b->last ?: memcmp(&a->prefix, &b->prefix, sizeof(a->prefix));
+}
+
+/* routes are sorted by_target. */
 static bool is_listed(const struct sks_routes *routes, const struct sks_route *route)
 {
-	for (size_t i = 0; i < routes->n; i++) {
-		if (routes->routes[i].service == route->service &&
-		    same_target(&routes->routes[i], route))
-			return true;
-	}
-	return false;
+	return routes->n && bsearch(route, routes->routes, routes->n, sizeof(*route), by_target);
 }
 
 static int check_route(const struct sks_change *change, const struct sks_route *route,
@@ -111,7 +132,7 @@ static int check_route(const struct sks_change *change, const struct sks_route *
 	int err = check_held(change, route, &lists[route->proto]);
 
 	for (size_t i = 0; !err && i < routes->n; i++) {
-		if (routes->routes[i].service != route->service)
+		if (routes->routes[i].dest != route->dest)
 			err = check_other(change, route, &routes->routes[i]);
 	}
 	return err;
@@ -133,9 +154,11 @@ int sks_conflict_check(struct sks_change *change, const struct sks_routes *route
 	bool listed[2] = {};
 	struct sks_routes current = {};
 	uint16_t number = sks_service_number(change->space, change->service);
-	int err = sks_routes_resolve(change->space, sks_epoch(&change->space->maps), &current,
+	int err = sks_routes_resolve(change->space, sks_epoch(&change->space->maps), NULL, &current,
 				     change->verdict);
 
+	if (current.n)
+		qsort(current.routes, current.n, sizeof(*current.routes), by_target);
 	for (size_t i = 0; !err && i < routes->n; i++) {
 		const struct sks_route *route = &routes->routes[i];
 

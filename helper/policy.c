@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* Owns who may steer what: the built-in rule for everybody but root. */
 #include <errno.h>
+#include <string.h>
 
 #include "inside.h"
 #include "policy.h"
 
 struct usage {
-	unsigned int ports, sockets, labels;
+	unsigned int ports, sockets, labels, listeners;
 };
 
 static void count_space(const struct sks_space *space, uint32_t uid, struct usage *usage)
@@ -26,65 +27,79 @@ static void count_space(const struct sks_space *space, uint32_t uid, struct usag
 		    maps->services[binding->service].uid == uid)
 			usage->ports += binding->last - binding->first + 1u;
 	}
+	for (uint32_t i = 1; i < space->n_dests; i++) {
+		const struct sks_dest *dest = &maps->dests[i];
+
+		if (sks_in_next(space, dest) && maps->services[dest->service].uid == uid)
+			usage->listeners++;
+	}
 	for (uint32_t i = 1; i < space->n_slots; i++) {
 		if (maps->slots[i].cookie && sks_service_of_slot(space, i)->uid == uid)
 			usage->sockets++;
 	}
 }
 
-static int check_binding(const struct sks_change *change, const struct sks_binding *binding,
-			 const struct sks_port_limits *limits)
+static int check_target(const struct sks_target *target, const struct sks_port_limits *limits,
+			struct sks_verdict *verdict)
 {
-	unsigned int width = binding->last - binding->first + 1u;
+	char text[SKS_TARGET_STRLEN];
 
-	if (binding->all || width > SKS_RANGE_EXCLUSIVE)
-		return sks_refuse(change->verdict, -EACCES,
+	if ((uint32_t)target->last - target->first >= SKS_RANGE_EXCLUSIVE)
+		return sks_refuse(verdict, -EACCES,
 				  "%s: \"*\" and ranges of more than %u ports are for root",
-				  binding->all ? "\"*\"" : "the range", SKS_RANGE_EXCLUSIVE);
-	if (binding->first < limits->unprivileged_start)
-		return sks_refuse(change->verdict, -EACCES,
-				  "port %u is for root (net.ipv4.ip_unprivileged_port_start is %u)",
-				  binding->first, limits->unprivileged_start);
+				  sks_target_format(target, text), SKS_RANGE_EXCLUSIVE);
+	if (target->first < limits->unprivileged_start)
+		return sks_refuse(
+			verdict, -EACCES,
+			"%s: port %u is for root (net.ipv4.ip_unprivileged_port_start is %u)",
+			sks_target_format(target, text), target->first, limits->unprivileged_start);
 	return 0;
 }
 
-static int check_bindings(const struct sks_change *change)
+static int refuse_quota(const struct sks_peer *peer, const char *what, unsigned int quota,
+			struct sks_verdict *verdict)
 {
-	const struct sks_space *space = change->space;
+	return sks_refuse(verdict, -EDQUOT, "more than %u %s for user %u", quota, what, peer->uid);
+}
+
+int sks_policy_targets(const struct sks_peer *peer, int netns, const struct sks_target *targets,
+		       size_t n, struct sks_verdict *verdict)
+{
 	struct sks_port_limits limits;
-	int err = sks_inside_port_limits(change->netns, &limits);
+	unsigned int ports = 0;
+	int err;
 
+	if (peer->root || !n)
+		return 0;
+	err = sks_inside_port_limits(netns, &limits);
 	if (err)
-		return sks_refuse(change->verdict, err, "cannot read the namespace's port limits");
-	for (uint32_t i = 0; !err && i < space->n_bindings; i++) {
-		const struct sks_binding *binding = &space->maps.bindings[i];
-
-		if (binding->born == sks_next_epoch(space) && binding->source != SKS_LEFT_OUT)
-			err = check_binding(change, binding, &limits);
+		return sks_refuse(verdict, err, "cannot read the namespace's port limits: %s",
+				  strerror(-err));
+	for (size_t i = 0; !err && i < n; i++) {
+		err = check_target(&targets[i], &limits, verdict);
+		ports += targets[i].last - targets[i].first + 1u;
 	}
+	if (!err && ports > SKS_QUOTA_PORTS)
+		err = refuse_quota(peer, "ports", SKS_QUOTA_PORTS, verdict);
 	return err;
 }
 
-int sks_policy_check(struct sks_change *change)
+int sks_policy_quota(const struct sks_change *change)
 {
-	struct usage usage = { .sockets = change->socket != NULL };
-	int err;
+	struct usage usage = { .sockets = change->dry };
 
 	if (change->peer->root)
 		return 0;
-	err = check_bindings(change);
-	if (err)
-		return err;
 	for (size_t i = 0; i < change->spaces->n; i++)
 		count_space(change->spaces->spaces[i], change->peer->uid, &usage);
 	if (usage.ports > SKS_QUOTA_PORTS)
-		return sks_refuse(change->verdict, -EDQUOT, "more than %u ports for user %u",
-				  SKS_QUOTA_PORTS, change->peer->uid);
+		return refuse_quota(change->peer, "ports", SKS_QUOTA_PORTS, change->verdict);
 	if (usage.sockets > SKS_QUOTA_SOCKETS)
-		return sks_refuse(change->verdict, -EDQUOT, "more than %u sockets for user %u",
-				  SKS_QUOTA_SOCKETS, change->peer->uid);
+		return refuse_quota(change->peer, "sockets", SKS_QUOTA_SOCKETS, change->verdict);
 	if (usage.labels > SKS_QUOTA_LABELS)
-		return sks_refuse(change->verdict, -EDQUOT, "more than %u labels for user %u",
-				  SKS_QUOTA_LABELS, change->peer->uid);
+		return refuse_quota(change->peer, "labels", SKS_QUOTA_LABELS, change->verdict);
+	if (usage.listeners > SKS_QUOTA_LISTENERS)
+		return refuse_quota(change->peer, "listeners", SKS_QUOTA_LISTENERS,
+				    change->verdict);
 	return 0;
 }

@@ -9,10 +9,17 @@
 #define SKS_QUOTA_SOCKETS 64u
 #define SKS_QUOTA_LABELS  16u
 
+/* Ports and addresses at which sockets of the user listen, or have listened, alive or not. */
+#define SKS_QUOTA_LISTENERS 128u
+
 /*
- * Judges the bindings and the socket that the change brings. 0, -EACCES (what only root may have),
- * or -EDQUOT (over a quota, which counts over all namespaces).
+ * Judges what is asked for, before anything is touched. 0, -EACCES (what only root may have), or
+ * -EDQUOT (more in one request than the user may have at all).
  */
-int sks_policy_check(struct sks_change *change);
+int sks_policy_targets(const struct sks_peer *peer, int netns, const struct sks_target *targets,
+		       size_t n, struct sks_verdict *verdict);
+
+/* Judges what the user would have in the next state, over all namespaces. 0 or -EDQUOT. */
+int sks_policy_quota(const struct sks_change *change);
 
 #endif

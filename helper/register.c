@@ -7,10 +7,13 @@
 #include "../common/cleanup.h"
 #include "binding.h"
 #include "change.h"
+#include "dest.h"
 #include "hash.h"
 #include "inside.h"
 #include "log.h"
+#include "policy.h"
 #include "request.h"
+#include "slot.h"
 
 static const char *const mode_names[] = {
 	[SKS_MODE_REFUSE] = "refuse",
@@ -110,14 +113,10 @@ static int bring_spec(struct registration *reg, struct sks_service *service)
 		    binding->source == SKS_FROM_SPEC)
 			sks_store_kill_binding(space, binding);
 	}
-	for (uint32_t i = 1; !same && i < space->n_dests; i++) {
-		struct sks_dest *dest = &space->maps.dests[i];
-
-		if (sks_in_next(space, dest) && dest->service == number)
-			sks_store_kill_dest(space, dest);
-	}
-	if (!same)
+	if (!same) {
 		owner->first_port[SKS_TCP] = owner->first_port[SKS_UDP] = 0;
+		owner->taken_over = sks_next_epoch(space);
+	}
 	memcpy(owner->instance, asked->req->instance, sizeof(owner->instance));
 	owner->pid = (uint32_t)asked->peer.pid;
 	owner->spec_hash = reg->spec_hash;
@@ -127,86 +126,101 @@ static int bring_spec(struct registration *reg, struct sks_service *service)
 	return err;
 }
 
-static bool is_destination(const struct registration *reg, const struct sks_dest *dest,
-			   uint16_t service)
-{
-	const struct sks_socket *sock = &reg->socket;
-	struct sks_prefix addr = sks_dest_addr(dest);
-
-	if (!sks_in_next(reg->space, dest) || dest->service != service ||
-	    dest->proto != sock->proto || dest->port != sock->port ||
-	    dest->ifindex != sock->ifindex)
-		return false;
-	return dest->wildcard ? !sock->addr.len : sks_prefix_equal(&addr, &sock->addr);
-}
-
-/* The destination of sockets like this one; all wildcard ones of a port are one. NULL: no room. */
-static struct sks_dest *get_dest(struct registration *reg, const struct sks_service *service)
-{
-	const struct sks_socket *sock = &reg->socket;
-	uint16_t number = sks_service_number(reg->space, service);
-	struct sks_dest *dest = NULL;
-
-	for (uint32_t i = 1; !dest && i < reg->space->n_dests; i++) {
-		if (is_destination(reg, &reg->space->maps.dests[i], number))
-			dest = &reg->space->maps.dests[i];
-	}
-	if (!dest) {
-		dest = sks_store_add_dest(reg->space);
-		if (!dest)
-			return NULL;
-		dest->service = number;
-		dest->proto = sock->proto;
-		dest->port = sock->port;
-		dest->ifindex = sock->ifindex;
-		dest->wildcard = !sock->addr.len;
-		dest->family = sock->addr.family;
-		memcpy(dest->addr, sock->addr.addr, sizeof(dest->addr));
-	}
-	dest->families |= sock->families;
-	return dest;
-}
-
-static int change_service(struct registration *reg, struct sks_service *service, bool joins)
+static struct sks_change change_of(struct registration *reg)
 {
 	struct sks_asked *asked = reg->asked;
-	struct sks_change change = {
+
+	return (struct sks_change){
 		.spaces = asked->spaces,
 		.space = reg->space,
 		.peer = &asked->peer,
 		.netns = asked->netns,
 		.dry = asked->req->op == SKS_OP_CHECK,
-		.socket = joins ? &reg->socket : NULL,
 		.fd = asked->fd,
 		.verdict = &asked->verdict,
 	};
-	struct sks_owner *owner;
-	int err = 0;
+}
+
+/* first: this is the instance's first listener of its protocol. joins: it is not registered yet. */
+static int change_service(struct registration *reg, struct sks_service *service, bool first,
+			  bool joins)
+{
+	struct sks_change change = change_of(reg);
+	struct sks_verdict *verdict = change.verdict;
+	int err;
 
 	if (!service)
-		service = sks_service_add(reg->space, &asked->peer, asked->req->label);
+		service = sks_service_add(reg->space, change.peer, reg->asked->req->label);
 	if (!service)
-		err = sks_refuse(&asked->verdict, -ENOSPC,
-				 "this namespace has no room for more services (%u)",
-				 SKS_MAX_SERVICES);
+		return sks_refuse(verdict, -ENOSPC,
+				  "this namespace has no room for more services (%u)",
+				  SKS_MAX_SERVICES);
+	err = bring_spec(reg, service);
+	if (!err && first)
+		sks_owner_next(reg->space, service)->first_port[reg->socket.proto] =
+			reg->socket.port;
+	change.service = service;
+	change.socket = joins ? &reg->socket : NULL;
+	change.dest = err ? NULL : sks_dest_get(reg->space, service, &reg->socket);
+	if (!err && !change.dest)
+		err = sks_refuse(verdict, -ENOSPC,
+				 "this namespace has no room for more listeners (%u)",
+				 SKS_MAX_DESTS - 1);
 	if (!err)
-		err = bring_spec(reg, service);
-	if (!err) {
-		owner = sks_owner_next(reg->space, service);
-		if (!owner->first_port[reg->socket.proto])
-			owner->first_port[reg->socket.proto] = reg->socket.port;
-		change.service = service;
-		change.dest = get_dest(reg, service);
-		if (!change.dest)
-			err = sks_refuse(&asked->verdict, -ENOSPC,
-					 "this namespace has no room for more listeners (%u)",
-					 SKS_MAX_DESTS - 1);
+		return sks_change_finish(&change);
+	sks_store_abort(reg->space);
+	return err;
+}
+
+/* Not steered itself, but what an instance's own listener holds, its "*" leaves out. */
+static int leave_out(struct registration *reg, struct sks_service *service)
+{
+	struct sks_change change = change_of(reg);
+	uint16_t number = sks_service_number(reg->space, service);
+	bool wide = false;
+
+	for (uint32_t i = 0; !wide && i < reg->space->n_bindings; i++) {
+		const struct sks_binding *binding = &reg->space->maps.bindings[i];
+
+		wide = sks_in_next(reg->space, binding) && binding->service == number &&
+		       binding->source != SKS_LEFT_OUT &&
+		       (uint32_t)binding->last - binding->first >= SKS_RANGE_EXCLUSIVE;
 	}
-	if (err) {
-		sks_store_abort(reg->space);
-		return err;
+	change.service = service;
+	return wide && !change.dry ? sks_change_finish(&change) : 0;
+}
+
+/* The instance's first listener of the protocol, or 0: there is none, or it is gone. */
+static uint16_t first_port(const struct registration *reg, const struct sks_service *service)
+{
+	const struct sks_owner *owner = sks_owner(service, sks_epoch(&reg->space->maps));
+	uint16_t number = sks_service_number(reg->space, service);
+	uint16_t port = owner->first_port[reg->socket.proto];
+
+	for (uint32_t i = 1; i < reg->space->n_slots; i++) {
+		const struct sks_slot *slot = &reg->space->maps.slots[i];
+		const struct sks_dest *dest = &reg->space->maps.dests[slot->dest];
+
+		if (slot->cookie && dest->service == number && dest->port == port &&
+		    dest->proto == reg->socket.proto)
+			return port;
 	}
-	return sks_change_finish(&change);
+	return 0;
+}
+
+/* The same socket again: listen(2) twice, a child or a new program that inherited it. */
+static int register_again(struct registration *reg, uint32_t slot)
+{
+	const struct sks_service *service = sks_service_of_slot(reg->space, slot);
+	const struct sks_owner *owner = sks_owner(service, sks_epoch(&reg->space->maps));
+
+	reg->asked->steered = owner->spec_hash == reg->spec_hash;
+	if (!reg->asked->steered)
+		sks_remark(&reg->asked->verdict,
+			   "this socket is registered already: %s%s, and this spec does not apply",
+			   service->uid == reg->asked->peer.uid ? "as " : "as another user's",
+			   service->uid == reg->asked->peer.uid ? service->label : "");
+	return 0;
 }
 
 static int try_register(struct registration *reg)
@@ -214,21 +228,21 @@ static int try_register(struct registration *reg)
 	const struct sks_request *req = reg->asked->req;
 	struct sks_service *service =
 		sks_service_find(reg->space, reg->asked->peer.uid, req->label, req->instance);
-	uint32_t slot = sks_service_slot(reg->space, reg->socket.cookie);
+	uint32_t slot = sks_slot_find(reg->space, reg->socket.cookie);
 	const struct sks_owner *owner = service ? sks_owner(service, sks_epoch(&reg->space->maps))
 						: NULL;
 	bool mine = owner && is_owner(reg, owner);
+	uint16_t first = mine ? first_port(reg, service) : 0;
 
-	if (!is_selected(reg, mine ? owner->first_port[reg->socket.proto] : 0))
-		return 0;
-	reg->asked->steered = true;
-	/* The same socket again: listen(2) twice, or a child that inherited it. */
+	if (!is_selected(reg, first))
+		return mine ? leave_out(reg, service) : 0;
 	if (slot && (sks_service_of_slot(reg->space, slot) != service ||
 		     (mine && owner->spec_hash == reg->spec_hash)))
-		return 0;
+		return register_again(reg, slot);
 	if (service && !mine && sks_service_sockets(reg->space, service))
 		return refuse_busy(reg, service);
-	return change_service(reg, service, !slot);
+	reg->asked->steered = true;
+	return change_service(reg, service, !first, !slot);
 }
 
 static void log_registration(const struct registration *reg, int err)
@@ -262,6 +276,9 @@ void sks_ask_register(struct sks_asked *asked)
 		(void)sks_refuse(&asked->verdict, -EINVAL, "neither ports nor a label");
 		return;
 	}
+	if (sks_policy_targets(&asked->peer, asked->netns, reg.targets, reg.n_targets,
+			       &asked->verdict))
+		return;
 	err = sks_spaces_get(asked->spaces, asked->netns, asked->netns_ino, &reg.space);
 	if (err) {
 		(void)sks_refuse(&asked->verdict, err, "cannot set up this namespace: %s",
@@ -272,7 +289,7 @@ void sks_ask_register(struct sks_asked *asked)
 	}
 	reg.spec_hash = sks_hash(asked->spec, req->spec_len);
 	/* What has gone is not in the way, neither as a conflict nor as a longer prefix. */
-	(void)sks_change_sweep(reg.space);
+	sks_change_sweep(reg.space, 0);
 	err = try_register(&reg);
 	if (!err)
 		sks_targets_remark(asked->netns, reg.targets, reg.n_targets, &asked->verdict);

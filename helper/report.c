@@ -10,6 +10,7 @@
 #include "compile.h"
 #include "report.h"
 #include "resolve.h"
+#include "slot.h"
 #include "space.h"
 
 #define READ_TRIES 16
@@ -66,9 +67,9 @@ static void add_address(struct json_object *object, const char *key,
 
 static const char *family_name(uint8_t families)
 {
-	if (families == (1u << SKS_V4 | 1u << SKS_V6))
+	if ((families & SKS_SERVES_BOTH) == SKS_SERVES_BOTH)
 		return "dual";
-	return families == 1u << SKS_V6 ? "ipv6" : "ipv4";
+	return families & SKS_SERVES_V6 ? "ipv6" : "ipv4";
 }
 
 static void add_bound_address(struct json_object *socket, const struct sks_dest *dest,
@@ -77,7 +78,7 @@ static void add_bound_address(struct json_object *socket, const struct sks_dest 
 	struct sks_prefix addr = sks_dest_addr(dest);
 
 	if (dest->wildcard)
-		add_string(socket, "address", families == 1u << SKS_V4 ? "0.0.0.0" : "::");
+		add_string(socket, "address", families & SKS_SERVES_V6 ? "::" : "0.0.0.0");
 	else
 		add_address(socket, "address", &addr);
 }
@@ -110,7 +111,7 @@ static struct json_object *report_sockets(const struct report *report, uint16_t 
 		const struct sks_slot *slot = &space->maps.slots[i];
 
 		if (slot->cookie && space->maps.dests[slot->dest].service == number &&
-		    sks_store_socket_lives(&space->maps, i))
+		    sks_slot_lives(&space->maps, i))
 			json_object_array_add(sockets, report_socket(space, i));
 	}
 	return sockets;
@@ -196,7 +197,7 @@ static struct json_object *report_left_out(const struct report *report, uint16_t
 static struct json_object *report_counters(const struct report *report, uint16_t number)
 {
 	struct json_object *counters = json_object_new_object();
-	struct sks_counter sum = {}, one;
+	struct sks_counter sum = report->space->maps.services[number].past, one;
 
 	for (uint32_t i = 1; i < SKS_MAX_DESTS; i++) {
 		const struct sks_dest *dest = &report->space->maps.dests[i];
@@ -263,7 +264,7 @@ static struct json_object *report_once(const struct sks_space *space, uint32_t u
 	struct json_object *object = json_object_new_object();
 	struct sks_verdict verdict;
 
-	if (!object || sks_routes_resolve(space, epoch, &report.routes, &verdict)) {
+	if (!object || sks_routes_resolve(space, epoch, NULL, &report.routes, &verdict)) {
 		json_object_put(object);
 		return NULL;
 	}
@@ -307,12 +308,15 @@ int sks_report_open(const char *dir, uint64_t ino, struct sks_space *ret_space)
 	int err = sks_space_path(dir, ino, space.dir, sizeof(space.dir));
 
 	if (!err)
-		err = sks_bpf_link(space.dir, &link);
+		err = sks_bpf_open(space.dir, false, &space.maps);
+	if (err)
+		return err;
+	err = sks_bpf_link(&space.maps, &link);
 	if (!err && link.netns_ino != ino)
 		err = -ENOENT; /* the pins of a dead namespace that had the same number */
-	if (!err)
-		err = sks_bpf_open(space.dir, false, &space.maps);
-	if (!err)
+	if (err)
+		sks_bpf_close(&space.maps);
+	else
 		*ret_space = space;
 	return err;
 }

@@ -11,6 +11,8 @@
 struct view {
 	const struct sks_space *space;
 	uint32_t epoch;
+	const struct sks_service *judged; /* whose ambiguities are refused; NULL: nobody's */
+	uint8_t up[SKS_MAX_DESTS];	  /* SKS_SERVES_...: the families that have a socket */
 };
 
 static const uint8_t families[2] = { [SKS_V4] = AF_INET, [SKS_V6] = AF_INET6 };
@@ -75,15 +77,27 @@ static int add_route(struct sks_routes *routes, const struct sks_route *route)
 	return 0;
 }
 
+/* Which families of the destination's a clause that names this wildcard address means. */
+static bool serves_as(uint32_t served, const struct sks_prefix *wanted, unsigned int family)
+{
+	if (wanted->len)
+		return false;
+	if (wanted->family == families[family])
+		return family == SKS_V6 || served & SKS_SERVES_AS_V4;
+	/* [::]: IPv4 too, where the socket is dual-stack. */
+	return family == SKS_V4 && served & SKS_SERVES_AS_V6;
+}
+
 /* Is this one of the listeners that the binding speaks of, for this family? */
 static bool is_candidate(const struct view *view, const struct sks_binding *binding,
 			 const struct sks_dest *dest, unsigned int family)
 {
 	const struct sks_service *service = &view->space->maps.services[binding->service];
 	struct sks_prefix wanted = listener_prefix(binding), addr = sks_dest_addr(dest);
+	uint32_t served = sks_dest_families(dest, view->epoch);
 
 	if (!sks_alive(dest->born, dest->died, view->epoch) || dest->service != binding->service ||
-	    dest->proto != binding->proto || !(dest->families & 1u << family))
+	    dest->proto != binding->proto || !(served & 1u << family))
 		return false;
 	if (!binding->listener_port)
 		return dest->port == sks_owner(service, view->epoch)->first_port[dest->proto];
@@ -91,10 +105,28 @@ static bool is_candidate(const struct view *view, const struct sks_binding *bind
 		return false;
 	if (wanted.family == AF_UNSPEC)
 		return true;
-	/* The wildcard sockets of both families are one destination. */
-	if (dest->wildcard)
-		return wanted.len == 0 && wanted.family == families[family];
-	return sks_prefix_equal(&wanted, &addr);
+	return dest->wildcard ? serves_as(served, &wanted, family)
+			      : sks_prefix_equal(&wanted, &addr);
+}
+
+/*
+ * A listener that closed, or moved elsewhere, keeps what it had, so that no stranger gets it; but
+ * not from one that is there.
+ */
+static bool is_up(const struct view *view, uint32_t dest, unsigned int family)
+{
+	return view->up[dest] & 1u << family || view->space->maps.dests[dest].born == view->epoch;
+}
+
+static bool has_up_candidate(const struct view *view, const struct sks_binding *binding,
+			     unsigned int family)
+{
+	for (uint32_t i = 1; i < view->space->n_dests; i++) {
+		if (is_up(view, i, family) &&
+		    is_candidate(view, binding, &view->space->maps.dests[i], family))
+			return true;
+	}
+	return false;
 }
 
 static struct sks_route base_route(const struct view *view, const struct sks_binding *binding)
@@ -116,13 +148,15 @@ static struct sks_route base_route(const struct view *view, const struct sks_bin
 static int resolve_listeners(const struct view *view, const struct sks_binding *binding,
 			     unsigned int family, struct sks_routes *routes)
 {
+	bool up = has_up_candidate(view, binding, family);
 	int err = 0;
 
 	for (uint32_t i = 1; !err && i < view->space->n_dests; i++) {
 		const struct sks_dest *dest = &view->space->maps.dests[i];
 		struct sks_route route = base_route(view, binding);
 
-		if (!is_candidate(view, binding, dest, family))
+		if (!dest->port || !is_candidate(view, binding, dest, family) ||
+		    (up && !is_up(view, i, family)))
 			continue;
 		route.prefix = sks_dest_addr(dest);
 		route.prefix.family = families[family]; /* a wildcard destination has both */
@@ -133,39 +167,41 @@ static int resolve_listeners(const struct view *view, const struct sks_binding *
 }
 
 /*
- * The wildcard listener, else the one whose address lies inside where, else the only one. A binding
- * of sksteerctl can't name a listener and must not turn one away: the oldest serves.
+ * The wildcard listener, else the one whose address lies inside where, else the only one. Where
+ * nobody is there to be told (a binding of sksteerctl can't name a listener and must not turn one
+ * away; a service that is not being changed) the oldest serves.
  */
 static int choose(const struct view *view, const struct sks_binding *binding, unsigned int family,
 		  const struct sks_prefix *where, uint32_t *ret_dest)
 {
-	uint32_t wildcard = 0, inside = 0, any = 0, oldest = 0;
-	unsigned int n_wildcard = 0, n_inside = 0, n_any = 0;
+	const struct sks_dest *dests = view->space->maps.dests;
+	bool up = has_up_candidate(view, binding, family);
+	uint32_t best[3] = {}; /* by rank: wildcard, inside, any */
+	unsigned int n[3] = {};
 
 	for (uint32_t i = 1; i < view->space->n_dests; i++) {
-		const struct sks_dest *dest = &view->space->maps.dests[i];
-		struct sks_prefix addr = sks_dest_addr(dest);
+		struct sks_prefix addr = sks_dest_addr(&dests[i]);
+		unsigned int rank = dests[i].wildcard			? 0
+				    : sks_prefix_contains(where, &addr) ? 1
+									: 2;
 
-		if (!is_candidate(view, binding, dest, family))
+		if (!is_candidate(view, binding, &dests[i], family) ||
+		    (up && !is_up(view, i, family)))
 			continue;
-		n_any++, any = i;
-		if (!oldest || dest->born < view->space->maps.dests[oldest].born)
-			oldest = i;
-		if (dest->wildcard)
-			n_wildcard++, wildcard = i;
-		else if (sks_prefix_contains(where, &addr))
-			n_inside++, inside = i;
+		if (!best[rank] || dests[i].born < dests[best[rank]].born)
+			best[rank] = i;
+		n[rank]++;
 	}
-	if (n_wildcard == 1)
-		*ret_dest = wildcard;
-	else if (!n_wildcard && n_inside == 1)
-		*ret_dest = inside;
-	else if (n_any <= 1)
-		*ret_dest = any;
-	else if (binding->source == SKS_FROM_CTL)
-		*ret_dest = oldest;
-	else
-		return -EINVAL;
+	for (unsigned int rank = 0; rank < 3; rank++) {
+		if (n[rank] > 1 && binding->source == SKS_FROM_SPEC &&
+		    view->judged == &view->space->maps.services[binding->service])
+			return -EINVAL;
+		if (n[rank]) {
+			*ret_dest = best[rank];
+			return 0;
+		}
+	}
+	*ret_dest = 0;
 	return 0;
 }
 
@@ -198,13 +234,25 @@ static int resolve_where(const struct view *view, const struct sks_binding *bind
 	return add_route(routes, &route);
 }
 
-int sks_routes_resolve(const struct sks_space *space, uint32_t epoch, struct sks_routes *ret_routes,
+static void see_sockets(struct view *view)
+{
+	const struct sks_slot *slots = view->space->maps.slots;
+
+	for (uint32_t i = 1; i < view->space->n_slots; i++) {
+		if (slots[i].cookie)
+			view->up[slots[i].dest] |= slots[i].families;
+	}
+}
+
+int sks_routes_resolve(const struct sks_space *space, uint32_t epoch,
+		       const struct sks_service *judged, struct sks_routes *ret_routes,
 		       struct sks_verdict *verdict)
 {
-	struct view view = { space, epoch };
+	struct view view = { .space = space, .epoch = epoch, .judged = judged };
 	struct sks_routes routes = {};
 	int err = 0;
 
+	see_sockets(&view);
 	for (uint32_t i = 0; !err && i < space->n_bindings; i++) {
 		const struct sks_binding *binding = &space->maps.bindings[i];
 

@@ -27,11 +27,12 @@ struct sks_routes {
 };
 
 /*
- * The routes of all bindings of that epoch (without what they leave out to others). A binding
- * that no destination serves yet has none. 0, -ENOMEM, or -EINVAL with a text: several sockets
- * could serve one.
+ * The routes of all bindings of that epoch (without what they leave out to others). A binding that
+ * no destination serves yet has none. 0, -ENOMEM, or -EINVAL with a text: several sockets could
+ * serve a clause of the service that is judged (NULL: none is, and the oldest serves).
  */
-int sks_routes_resolve(const struct sks_space *space, uint32_t epoch, struct sks_routes *ret_routes,
+int sks_routes_resolve(const struct sks_space *space, uint32_t epoch,
+		       const struct sks_service *judged, struct sks_routes *ret_routes,
 		       struct sks_verdict *verdict);
 
 /* The same, with every wide route cut into the pieces that its service does not leave out. */

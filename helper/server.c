@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* Owns the helper's one loop: connections, their deadlines, the sweep, and when it is time to go. */
 #include <errno.h>
+#include <poll.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -23,12 +24,14 @@
 #include "server.h"
 #include "socket.h"
 
-#define MAX_CONNS	 128
-#define MAX_CONNS_A_USER 16 /* root has no share of its own */
-#define MAX_ATTENDED	 1024
-#define DEADLINE_MS	 1000 /* from accept(2) to the request: as long as the library waits */
-#define SWEEP_MS	 200  /* an ephemeral service is to be gone within a second of its socket */
-#define REAP_MS		 5000 /* the pins of dead namespaces cost memory only */
+#define MAX_CONNS	    128
+#define KEPT_FOR_ROOT	    16
+#define MAX_CONNS_A_USER    16 /* root has no share of its own */
+#define MAX_ATTENDED	    1024
+#define MAX_ATTENDED_A_USER 64
+#define DEADLINE_MS	    1000 /* from accept(2) to the request: as long as the library waits */
+#define SWEEP_MS	    200 /* an ephemeral service is to be gone within a second of its socket */
+#define REAP_MS		    5000 /* the pins of dead namespaces cost memory only */
 
 struct conn {
 	int fd; /* -1: free */
@@ -36,8 +39,14 @@ struct conn {
 	int64_t deadline;
 };
 
+/* A process that asked the helper to stay while it lives. */
+struct attended {
+	int pidfd;
+	struct sks_peer peer;
+};
+
 static struct conn conns[MAX_CONNS];
-static int attended[MAX_ATTENDED]; /* pidfds */
+static struct attended attended[MAX_ATTENDED];
 static size_t n_conns, n_attended;
 static int epoll = -1;
 
@@ -72,7 +81,7 @@ static bool has_share(uint32_t uid)
 
 	for (size_t i = 0; i < MAX_CONNS; i++)
 		n += conns[i].fd >= 0 && conns[i].peer.uid == uid;
-	return uid == 0 || n < MAX_CONNS_A_USER;
+	return uid == 0 || (n < MAX_CONNS_A_USER && n_conns < MAX_CONNS - KEPT_FOR_ROOT);
 }
 
 /* Uid 0 with CAP_NET_ADMIN in our own user namespace; a container's uid 0 is a user like others. */
@@ -103,6 +112,21 @@ static int read_peer(int fd, struct sks_peer *ret_peer)
 	return 0;
 }
 
+/* Without a free descriptor, whoever has been silent longest makes room. */
+static void shed(void)
+{
+	struct conn *oldest = NULL;
+
+	if (errno != EMFILE && errno != ENFILE)
+		return;
+	for (size_t i = 0; i < MAX_CONNS; i++) {
+		if (conns[i].fd >= 0 && (!oldest || conns[i].deadline < oldest->deadline))
+			oldest = &conns[i];
+	}
+	if (oldest)
+		drop(oldest);
+}
+
 static void accept_one(int listener)
 {
 	static const struct sks_greeting greeting = { .version = SKS_WIRE_VERSION };
@@ -110,6 +134,8 @@ static void accept_one(int listener)
 	struct conn *conn = NULL;
 	struct sks_peer peer = {};
 
+	if (fd < 0)
+		shed();
 	if (fd < 0 || read_peer(fd, &peer))
 		return;
 	for (size_t i = 0; !conn && i < MAX_CONNS; i++) {
@@ -124,26 +150,54 @@ static void accept_one(int listener)
 	n_conns++;
 }
 
+static unsigned int attended_of(uint32_t uid)
+{
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < n_attended; i++)
+		n += attended[i].peer.uid == uid;
+	return n;
+}
+
+static bool is_attended(pid_t pid)
+{
+	for (size_t i = 0; i < n_attended; i++) {
+		if (attended[i].peer.pid == pid)
+			return true;
+	}
+	return false;
+}
+
 /* The process stays attended until it ends; sksteer-run becomes the server by exec. */
 static void attend(struct sks_asked *asked)
 {
-	CLEANUP_FD int pidfd = (int)syscall(SYS_pidfd_open, asked->peer.pid, 0);
+	const struct sks_peer *peer = &asked->peer;
+	CLEANUP_FD int pidfd = -1;
 
-	if (pidfd < 0)
-		(void)sks_refuse(&asked->verdict, -errno, "cannot attend process %d: %s",
-				 (int)asked->peer.pid, strerror(errno));
-	else if (n_attended == MAX_ATTENDED)
+	if (is_attended(peer->pid))
+		return;
+	if (n_attended == MAX_ATTENDED ||
+	    (!peer->root && attended_of(peer->uid) >= MAX_ATTENDED_A_USER)) {
 		(void)sks_refuse(&asked->verdict, -ENOSPC, "too many processes are attended");
-	else if (!watch(pidfd, &attended_tag))
-		attended[n_attended++] = sks_take_fd(&pidfd);
+		return;
+	}
+	pidfd = (int)syscall(SYS_pidfd_open, peer->pid, 0);
+	if (pidfd < 0 || watch(pidfd, &attended_tag))
+		(void)sks_refuse(&asked->verdict, -errno, "cannot attend process %d: %s",
+				 (int)peer->pid, strerror(errno));
+	else
+		attended[n_attended++] = (struct attended){ sks_take_fd(&pidfd), *peer };
 }
 
+/* A pidfd is readable once its process has ended, be it waited for or not. */
 static void forget_ended(void)
 {
 	for (size_t i = n_attended; i-- > 0;) {
-		if (!syscall(SYS_pidfd_send_signal, attended[i], 0, NULL, 0) || errno != ESRCH)
+		struct pollfd poll_fd = { .fd = attended[i].pidfd, .events = POLLIN };
+
+		if (poll(&poll_fd, 1, 0) <= 0)
 			continue;
-		(void)close(attended[i]);
+		(void)close(attended[i].pidfd);
 		attended[i] = attended[--n_attended];
 	}
 }
@@ -273,7 +327,7 @@ static void housekeep(const struct sks_server *server, int64_t now)
 	forget_ended();
 	if (now - swept >= SWEEP_MS) {
 		for (size_t i = 0; i < server->spaces->n; i++)
-			(void)sks_change_sweep(server->spaces->spaces[i]);
+			sks_change_sweep(server->spaces->spaces[i], now);
 		swept = now;
 	}
 	if (now - reaped >= REAP_MS) {

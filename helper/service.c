@@ -97,12 +97,3 @@ unsigned int sks_service_sockets(const struct sks_space *space, const struct sks
 	}
 	return n;
 }
-
-uint32_t sks_service_slot(const struct sks_space *space, uint64_t cookie)
-{
-	for (uint32_t i = 1; i < space->n_slots; i++) {
-		if (space->maps.slots[i].cookie == cookie)
-			return i;
-	}
-	return 0;
-}

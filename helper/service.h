@@ -37,8 +37,6 @@ void sks_service_kill(struct sks_space *space, struct sks_service *service);
 
 /* Its registered sockets that were open when last looked at. */
 unsigned int sks_service_sockets(const struct sks_space *space, const struct sks_service *service);
-/* The slot of the socket with that cookie, or 0. */
-uint32_t sks_service_slot(const struct sks_space *space, uint64_t cookie);
 const struct sks_service *sks_service_of_slot(const struct sks_space *space, uint32_t slot);
 
 #endif

@@ -2,13 +2,12 @@
 /* Owns what the helper has to know of a descriptor that it was sent. */
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "../common/maps.h"
+#include "kernel.h"
 #include "socket.h"
 
 #ifndef IPPROTO_MPTCP
@@ -47,25 +46,13 @@ static int check_kind(int fd, struct sks_socket *socket, struct sks_verdict *ver
 
 static uint8_t families_of(int fd, const struct sks_prefix *addr, int domain)
 {
-	if (domain == AF_INET || addr->family == AF_INET)
-		return 1u << SKS_V4;
+	if (domain == AF_INET)
+		return SKS_SERVES_V4 | SKS_SERVES_AS_V4;
+	if (addr->family == AF_INET)
+		return SKS_SERVES_V4 | SKS_SERVES_AS_V6;
 	if (addr->len || option(fd, IPPROTO_IPV6, IPV6_V6ONLY) == 1)
-		return 1u << SKS_V6;
-	return 1u << SKS_V4 | 1u << SKS_V6;
-}
-
-/* Before 5.17 the program cannot see where a packet came in. */
-static bool kernel_knows_ingress(void)
-{
-	struct utsname name;
-	unsigned long major, minor;
-	char *end;
-
-	if (uname(&name))
-		return true;
-	major = strtoul(name.release, &end, 10);
-	minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
-	return major > 5 || (major == 5 && minor >= 17);
+		return SKS_SERVES_V6;
+	return SKS_SERVES_BOTH | SKS_SERVES_AS_V6;
 }
 
 static int check_device(int fd, uint32_t scope, struct sks_socket *socket,
@@ -74,7 +61,7 @@ static int check_device(int fd, uint32_t scope, struct sks_socket *socket,
 	int bound = option(fd, SOL_SOCKET, SO_BINDTOIFINDEX);
 
 	socket->ifindex = bound > 0 ? (uint32_t)bound : scope;
-	if (socket->ifindex && !kernel_knows_ingress())
+	if (socket->ifindex && !sks_kernel_knows_ingress())
 		return sks_refuse(verdict, -EOPNOTSUPP,
 				  "the socket is bound to an interface, which needs Linux 5.17");
 	return 0;

@@ -11,7 +11,7 @@
 
 struct sks_socket {
 	uint8_t proto;		/* SKS_TCP or SKS_UDP */
-	uint8_t families;	/* 1 << SKS_V4 | 1 << SKS_V6: which it serves */
+	uint8_t families;	/* SKS_SERVES_... */
 	struct sks_prefix addr; /* length 0: wildcard; IPv4-mapped as IPv4 */
 	uint16_t port;		/* host order; 0: not bound */
 	uint32_t ifindex;	/* bound to this interface, or 0 */

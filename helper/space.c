@@ -14,6 +14,7 @@
 #include "change.h"
 #include "classes.h"
 #include "log.h"
+#include "slot.h"
 #include "space.h"
 
 /* A directory that is being set up; bpffs allows no dots in names. */
@@ -68,26 +69,46 @@ static struct sks_space *new_space(const struct sks_spaces *spaces, uint64_t ino
 	return space;
 }
 
-/* Takes up what an earlier helper left. -ENODEV: its namespace is gone. */
+/*
+ * Takes up what an earlier helper left. -ENOENT: there is nothing; -ENODEV: its namespace is gone,
+ * or the helper died while it took the pins away.
+ */
 static int take_up(struct sks_space *space)
 {
 	struct sks_link link;
-	int err = sks_bpf_link(space->dir, &link);
+	int err = sks_bpf_open(space->dir, true, &space->maps);
 
-	if (!err && link.netns_ino != space->ino)
-		err = -ENODEV;
-	if (!err)
-		err = sks_bpf_open(space->dir, true, &space->maps);
+	if (err == -ENOENT)
+		return access(space->dir, F_OK) ? -ENOENT : -ENODEV;
 	if (err)
 		return err;
-	sks_store_recover(space);
-	err = sks_classes_recover(space) ?: sks_bpf_refresh(space->dir, &space->maps) ?:
-	      sks_change_republish(space);
-	if (err)
+	err = sks_bpf_link(&space->maps, &link);
+	if (!err && link.netns_ino != space->ino)
+		err = -ENODEV;
+	if (err) {
 		sks_bpf_close(&space->maps);
-	else
-		sks_change_end_services(space);
-	return err;
+		return err;
+	}
+	sks_store_recover(space);
+	sks_slots_recover(space);
+	/* None of these is worth leaving the namespace unserved: what runs, runs on. */
+	err = sks_classes_recover(space) ?: sks_bpf_refresh(space->dir, &space->maps);
+	if (err)
+		sks_log(SKS_LOG_ERR, "%s: %s; the program there stays", space->dir, strerror(-err));
+	(void)sks_change_republish(space);
+	sks_change_sweep(space, 0);
+	return 0;
+}
+
+/* Under another name first: a helper that dies at it leaves nothing that looks whole. */
+static void remove_pins(const struct sks_spaces *spaces, const struct sks_space *space)
+{
+	char path[sizeof(space->dir)];
+
+	(void)snprintf(path, sizeof(path), "%s/" UNFINISHED "%llu", spaces->dir,
+		       (unsigned long long)space->ino);
+	sks_bpf_remove(path);
+	sks_bpf_remove(rename(space->dir, path) ? space->dir : path);
 }
 
 static void take_up_entry(struct sks_spaces *spaces, const char *name)
@@ -116,10 +137,9 @@ static void take_up_entry(struct sks_spaces *spaces, const char *name)
 		return;
 	}
 	if (err == -ENODEV) {
-		sks_bpf_remove(space->dir);
+		remove_pins(spaces, space);
 	} else {
-		sks_log(SKS_LOG_ERR, "%s: cannot take up: %s; left alone", space->dir,
-			strerror(-err));
+		sks_log(SKS_LOG_ERR, "%s: cannot take up: %s", space->dir, strerror(-err));
 	}
 	free(space);
 }
@@ -134,8 +154,8 @@ int sks_spaces_open(struct sks_spaces *spaces, const char *dir)
 
 int sks_spaces_take_up(struct sks_spaces *spaces)
 {
-	struct dirent *entry;
 	DIR *list = opendir(spaces->dir);
+	struct dirent *entry;
 
 	if (!list)
 		return -errno;
@@ -157,24 +177,33 @@ void sks_spaces_remove(struct sks_spaces *spaces, struct sks_space *space)
 		if (spaces->spaces[i] != space)
 			continue;
 		spaces->spaces[i] = spaces->spaces[--spaces->n];
-		sks_bpf_remove(space->dir);
+		remove_pins(spaces, space);
 		free_space(space);
 		return;
 	}
 }
 
+/* The link outlives its namespace, whose inode number another may then get. */
 static bool is_dead(const struct sks_space *space)
 {
 	struct sks_link link;
 
-	/* The link outlives its namespace, whose inode number another may then get. */
-	return sks_bpf_link(space->dir, &link) || link.netns_ino != space->ino;
+	return !sks_bpf_link(&space->maps, &link) && link.netns_ino != space->ino;
+}
+
+static bool is_empty(const struct sks_space *space)
+{
+	for (uint32_t i = 0; i < space->n_services; i++) {
+		if (space->maps.services[i].born)
+			return false;
+	}
+	return true;
 }
 
 void sks_spaces_reap(struct sks_spaces *spaces)
 {
 	for (size_t i = spaces->n; i-- > 0;) {
-		if (is_dead(spaces->spaces[i]))
+		if (is_dead(spaces->spaces[i]) || is_empty(spaces->spaces[i]))
 			sks_spaces_remove(spaces, spaces->spaces[i]);
 	}
 }
@@ -192,10 +221,31 @@ struct sks_space *sks_spaces_find(struct sks_spaces *spaces, uint64_t ino)
 	return NULL;
 }
 
+/* Under another name until it is whole, so that a helper that dies here leaves no half. */
+static int create(const struct sks_spaces *spaces, int netns, struct sks_space *space)
+{
+	char unfinished[sizeof(space->dir)];
+	int err;
+
+	(void)snprintf(unfinished, sizeof(unfinished), "%s/" UNFINISHED "%llu", spaces->dir,
+		       (unsigned long long)space->ino);
+	sks_bpf_remove(unfinished);
+	err = sks_bpf_create(unfinished, netns, &space->maps);
+	if (err)
+		return err;
+	if (rename(unfinished, space->dir)) {
+		err = -errno;
+		sks_bpf_remove(unfinished);
+		sks_bpf_close(&space->maps);
+		return err;
+	}
+	space->classes = sks_classes_new();
+	return 0;
+}
+
 int sks_spaces_get(struct sks_spaces *spaces, int netns, uint64_t ino, struct sks_space **ret_space)
 {
 	struct sks_space *space = sks_spaces_find(spaces, ino);
-	char unfinished[sizeof(space->dir)];
 	int err;
 
 	if (space) {
@@ -207,22 +257,15 @@ int sks_spaces_get(struct sks_spaces *spaces, int netns, uint64_t ino, struct sk
 	space = new_space(spaces, ino);
 	if (!space)
 		return -ENOMEM;
-	/* Under another name until it is whole, so that a helper that dies here leaves no half. */
-	(void)snprintf(unfinished, sizeof(unfinished), "%s/" UNFINISHED "%llu", spaces->dir,
-		       (unsigned long long)ino);
-	sks_bpf_remove(unfinished);
-	err = sks_bpf_create(unfinished, netns, &space->maps);
-	if (!err && rename(unfinished, space->dir)) {
-		err = -errno;
-		sks_bpf_remove(unfinished);
-		sks_bpf_close(&space->maps);
-	}
+	err = take_up(space); /* what could not be taken up at the start may be now */
+	if (err == -ENODEV)
+		remove_pins(spaces, space);
+	if (err == -ENOENT || err == -ENODEV)
+		err = create(spaces, netns, space);
 	if (err) {
 		free(space);
 		return err;
 	}
-	sks_store_recover(space);
-	space->classes = sks_classes_new(space);
 	spaces->spaces[spaces->n++] = space;
 	*ret_space = space;
 	return 0;

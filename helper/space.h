@@ -24,14 +24,14 @@ int sks_spaces_open(struct sks_spaces *spaces, const char *dir);
 int sks_spaces_take_up(struct sks_spaces *spaces);
 void sks_spaces_close(struct sks_spaces *spaces);
 
-/* The namespace's space, or NULL. A directory whose link says that its namespace is dead goes. */
+/* The namespace's space, or NULL. One whose link says that it is dead goes. */
 struct sks_space *sks_spaces_find(struct sks_spaces *spaces, uint64_t ino);
 /* The same, made when it is not there. netns is borrowed. 0 or -errno. */
 int sks_spaces_get(struct sks_spaces *spaces, int netns, uint64_t ino,
 		   struct sks_space **ret_space);
 /* Unpins it all: program, link and maps go. */
 void sks_spaces_remove(struct sks_spaces *spaces, struct sks_space *space);
-/* The same for the namespaces that have died. */
+/* The same for the namespaces that have died, or have no service any more. */
 void sks_spaces_reap(struct sks_spaces *spaces);
 
 /* Where the pins of a namespace lie: DIR/net-INO. -ENAMETOOLONG. */

@@ -1,19 +1,27 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* Owns the records of one network namespace and the rule by which they change (see store.h). */
-#include <errno.h>
 #include <linux/membarrier.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../common/cleanup.h"
 #include "store.h"
 
 static const struct sks_owner no_owner;
 
-void sks_store_grace(void)
+void sks_store_grace(struct sks_space *space)
 {
+	int packet;
+
 	/* Runs synchronize_rcu() in the kernel; programs run in an RCU read-side section. */
-	(void)syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0)) {
+		/* Not with nohz_full. Closing a packet socket waits for the same. */
+		packet = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+		sks_closep(&packet);
+	}
+	memset(&space->freed, 0, sizeof(space->freed));
 }
 
 struct sks_service *sks_store_add_service(struct sks_space *space)
@@ -49,42 +57,35 @@ struct sks_binding *sks_store_add_binding(struct sks_space *space)
 	return NULL;
 }
 
-/* The next number after *cursor that is free, going round once; 0 is never used. */
-static uint32_t take_number(uint32_t *cursor, uint32_t max,
-			    bool (*used)(const struct sks_maps *, uint32_t),
-			    const struct sks_maps *maps)
+uint32_t sks_store_take_number(struct sks_space *space, uint32_t *cursor, uint32_t first,
+			       uint32_t end, const uint8_t *freed,
+			       bool (*used)(const struct sks_space *space, uint32_t number))
 {
-	for (uint32_t tried = 0; tried < max; tried++) {
-		uint32_t i = *cursor;
+	for (uint32_t tried = first; tried < end; tried++) {
+		uint32_t number = *cursor >= first && *cursor < end ? *cursor : first;
 
-		if (i == 0 || i >= max) {
-			if (i)
-				sks_store_grace();
-			i = 1;
-		}
-		*cursor = i + 1;
-		if (!used(maps, i))
-			return i;
+		*cursor = number + 1;
+		if (used(space, number))
+			continue;
+		if (freed[number])
+			sks_store_grace(space);
+		return number;
 	}
-	return 0;
+	return end;
 }
 
-static bool dest_used(const struct sks_maps *maps, uint32_t i)
+static bool dest_used(const struct sks_space *space, uint32_t number)
 {
-	return maps->dests[i].born;
-}
-
-static bool slot_used(const struct sks_maps *maps, uint32_t i)
-{
-	return maps->slots[i].cookie;
+	return space->maps.dests[number].born;
 }
 
 struct sks_dest *sks_store_add_dest(struct sks_space *space)
 {
-	uint32_t i = take_number(&space->next_dest, SKS_MAX_DESTS, dest_used, &space->maps);
+	uint32_t i = sks_store_take_number(space, &space->next_dest, 1, SKS_MAX_DESTS,
+					   space->freed.dests, dest_used);
 	struct sks_dest *dest = &space->maps.dests[i];
 
-	if (!i || sks_bpf_clear_counters(&space->maps, i))
+	if (i == SKS_MAX_DESTS || sks_bpf_clear_counters(&space->maps, i))
 		return NULL;
 	memset(dest, 0, sizeof(*dest));
 	dest->slot[SKS_V4] = dest->slot[SKS_V6] = SKS_SLOT_PASS;
@@ -135,20 +136,74 @@ struct sks_owner *sks_owner_next(struct sks_space *space, struct sks_service *se
 	struct sks_owner *next = &service->owner[now == &service->owner[0]];
 
 	if (next->since != epoch + 1) {
-		*next = *now;
-		next->since = epoch + 1;
+		/* A helper that dies in between must not leave a half that counts. */
+		__atomic_store_n(&next->since, 0, __ATOMIC_SEQ_CST);
+		next->pid = now->pid;
+		next->spec_hash = now->spec_hash;
+		memcpy(next->instance, now->instance, sizeof(next->instance));
+		memcpy(next->first_port, now->first_port, sizeof(next->first_port));
+		next->taken_over = now->taken_over;
+		__atomic_store_n(&next->since, epoch + 1, __ATOMIC_RELEASE);
 	}
 	return next;
 }
 
-/* Zeroes what the state of this epoch does not have, and lives on what it has. */
-static void settle_record(uint32_t *born, uint32_t *died, uint32_t epoch)
+uint32_t sks_dest_families(const struct sks_dest *dest, uint32_t epoch)
 {
-	if (!*born)
+	const struct sks_reach *a = &dest->reach[0], *b = &dest->reach[1];
+	bool has_a = a->since && a->since <= epoch, has_b = b->since && b->since <= epoch;
+
+	if (has_a && has_b)
+		return a->since > b->since ? a->families : b->families;
+	return has_a ? a->families : has_b ? b->families : 0;
+}
+
+void sks_dest_widen(struct sks_space *space, struct sks_dest *dest, uint32_t families)
+{
+	uint32_t next = sks_next_epoch(space), now = sks_dest_families(dest, next);
+	struct sks_reach *reach = &dest->reach[0];
+
+	if ((now | families) == now)
 		return;
-	if (!sks_alive(*born, *died, epoch))
-		*born = 0; /* first: a helper that dies here leaves a free record */
+	/* Overwrites the copy that does not count now. */
+	if (reach->since != next &&
+	    (dest->reach[1].since == next || dest->reach[1].since < reach->since))
+		reach = &dest->reach[1];
+	reach->families = now | families;
+	__atomic_store_n(&reach->since, next, __ATOMIC_RELEASE);
+}
+
+/* Zeroes what the state of this epoch does not have, and lives on what it has. True: zeroed. */
+static bool settle_record(uint32_t *born, uint32_t *died, uint32_t epoch)
+{
+	bool gone = *born && !sks_alive(*born, *died, epoch);
+
+	/* First, so that a helper which dies here leaves a free record. */
+	if (gone)
+		__atomic_store_n(born, 0, __ATOMIC_RELEASE);
 	*died = 0;
+	return gone;
+}
+
+static void settle_dest(struct sks_space *space, uint32_t i, uint32_t epoch)
+{
+	struct sks_dest *dest = &space->maps.dests[i];
+
+	if (settle_record(&dest->born, &dest->died, epoch))
+		space->freed.dests[i] = 1;
+	for (int k = 0; k < 2; k++) {
+		if (dest->reach[k].since > epoch)
+			dest->reach[k].since = 0;
+	}
+}
+
+static void settle_service(struct sks_service *service, uint32_t epoch)
+{
+	(void)settle_record(&service->born, &service->died, epoch);
+	for (int k = 0; k < 2; k++) {
+		if (service->owner[k].since > epoch)
+			service->owner[k].since = 0;
+	}
 }
 
 static void settle(struct sks_space *space)
@@ -158,16 +213,30 @@ static void settle(struct sks_space *space)
 
 	space->next_binding = 0;
 	for (uint32_t i = 0; i < space->n_bindings; i++)
-		settle_record(&maps->bindings[i].born, &maps->bindings[i].died, epoch);
+		(void)settle_record(&maps->bindings[i].born, &maps->bindings[i].died, epoch);
+	while (space->n_bindings && !maps->bindings[space->n_bindings - 1].born)
+		space->n_bindings--;
 	for (uint32_t i = 0; i < space->n_dests; i++)
-		settle_record(&maps->dests[i].born, &maps->dests[i].died, epoch);
-	for (uint32_t i = 0; i < space->n_services; i++) {
-		struct sks_service *service = &maps->services[i];
+		settle_dest(space, i, epoch);
+	for (uint32_t i = 0; i < space->n_services; i++)
+		settle_service(&maps->services[i], epoch);
+}
 
-		settle_record(&service->born, &service->died, epoch);
-		for (int k = 0; k < 2; k++) {
-			if (service->owner[k].since > epoch)
-				service->owner[k].since = 0;
+/* What a service has counted stays its own when one of its destinations goes. */
+static void keep_counters(struct sks_space *space)
+{
+	for (uint32_t i = 1; i < space->n_dests; i++) {
+		const struct sks_dest *dest = &space->maps.dests[i];
+		struct sks_counter *past = &space->maps.services[dest->service].past, one;
+
+		if (!dest->born || dest->died != sks_next_epoch(space))
+			continue;
+		for (uint32_t family = SKS_V4; family <= SKS_V6; family++) {
+			if (sks_bpf_counter(&space->maps, i, family, &one))
+				continue;
+			past->steered += one.steered;
+			past->refused += one.refused;
+			past->errors += one.errors;
 		}
 	}
 }
@@ -176,6 +245,7 @@ void sks_store_commit(struct sks_space *space)
 {
 	struct sks_head *head = &space->maps.ports->head;
 
+	keep_counters(space);
 	/* Release: whoever sees the new epoch sees the records and the table of it. */
 	__atomic_store_n(&head->epoch, head->epoch + 1, __ATOMIC_RELEASE);
 	settle(space);
@@ -186,138 +256,6 @@ void sks_store_abort(struct sks_space *space)
 	settle(space);
 }
 
-static uint32_t *chain_of(struct sks_dest *dest, unsigned int family)
-{
-	return &dest->slot[family];
-}
-
-static void link_slot(struct sks_space *space, uint32_t i)
-{
-	struct sks_slot *slot = &space->maps.slots[i];
-	struct sks_dest *dest = &space->maps.dests[slot->dest];
-
-	for (unsigned int family = SKS_V4; family <= SKS_V6; family++) {
-		uint32_t *head = chain_of(dest, family);
-
-		if (!(slot->families & 1u << family))
-			continue;
-		slot->next[family] = *head == SKS_SLOT_PASS ? 0 : *head;
-		/* Release: a program that sees the slot sees what follows it. */
-		__atomic_store_n(head, i, __ATOMIC_RELEASE);
-	}
-}
-
-static void unlink_slot(struct sks_space *space, uint32_t i)
-{
-	struct sks_slot *slots = space->maps.slots;
-	struct sks_dest *dest = &space->maps.dests[slots[i].dest];
-
-	for (unsigned int family = SKS_V4; family <= SKS_V6; family++) {
-		uint32_t *at = chain_of(dest, family);
-
-		for (uint32_t n = 0; n < SKS_MAX_SLOTS && *at && *at < SKS_MAX_SLOTS; n++) {
-			if (*at == i) {
-				__atomic_store_n(at, slots[i].next[family], __ATOMIC_RELEASE);
-				break;
-			}
-			at = &slots[*at].next[family];
-		}
-	}
-}
-
-int sks_store_add_socket(struct sks_space *space, struct sks_dest *dest, int sock,
-			 const struct sks_slot *init, uint32_t *ret_slot)
-{
-	uint32_t i = take_number(&space->next_slot, SKS_MAX_SLOTS, slot_used, &space->maps);
-	struct sks_slot *slot = &space->maps.slots[i];
-	uint64_t cookie = init->cookie;
-	int err;
-
-	if (!i)
-		return -ENOSPC;
-	*slot = *init;
-	slot->cookie = 0;
-	slot->dest = (uint16_t)(dest - space->maps.dests);
-	err = sks_bpf_put_socket(&space->maps, i, sock);
-	if (err)
-		return err;
-	/* The cookie says that the slot is used; without it the next helper empties the slot. */
-	__atomic_store_n(&slot->cookie, cookie, __ATOMIC_RELEASE);
-	if (i >= space->n_slots)
-		space->n_slots = i + 1;
-	dest->families |= slot->families;
-	link_slot(space, i);
-	*ret_slot = i;
-	return 0;
-}
-
-void sks_store_drop_socket(struct sks_space *space, uint32_t i)
-{
-	unlink_slot(space, i);
-	(void)sks_bpf_del_socket(&space->maps, i);
-	space->maps.slots[i].cookie = 0;
-}
-
-bool sks_store_socket_lives(const struct sks_maps *maps, uint32_t i)
-{
-	uint64_t cookie;
-
-	return maps->slots[i].cookie && !sks_bpf_cookie(maps, i, &cookie) &&
-	       cookie == maps->slots[i].cookie;
-}
-
-unsigned int sks_store_sweep(struct sks_space *space)
-{
-	unsigned int gone = 0;
-
-	for (uint32_t i = 1; i < space->n_slots; i++) {
-		if (!space->maps.slots[i].cookie || sks_store_socket_lives(&space->maps, i))
-			continue;
-		sks_store_drop_socket(space, i);
-		gone++;
-	}
-	return gone;
-}
-
-static bool is_linked(const struct sks_space *space, uint32_t i, unsigned int family)
-{
-	const struct sks_slot *slots = space->maps.slots;
-	uint32_t at = space->maps.dests[slots[i].dest].slot[family];
-
-	for (uint32_t n = 0; n < SKS_MAX_SLOTS && at && at < SKS_MAX_SLOTS; n++) {
-		if (at == i)
-			return true;
-		at = slots[at].next[family];
-	}
-	return false;
-}
-
-/* A socket in the map without a record, or a record without a socket, a destination or a chain. */
-static void recover_slot(struct sks_space *space, uint32_t i)
-{
-	struct sks_slot *slot = &space->maps.slots[i];
-	uint32_t epoch = sks_epoch(&space->maps);
-	const struct sks_dest *dest;
-
-	if (!slot->cookie) {
-		(void)sks_bpf_del_socket(&space->maps, i);
-		return;
-	}
-	dest = &space->maps.dests[slot->dest < SKS_MAX_DESTS ? slot->dest : 0];
-	if (!sks_alive(dest->born, dest->died, epoch) || !sks_store_socket_lives(&space->maps, i)) {
-		sks_store_drop_socket(space, i);
-		return;
-	}
-	for (unsigned int family = SKS_V4; family <= SKS_V6; family++) {
-		if (slot->families & 1u << family && !is_linked(space, i, family)) {
-			unlink_slot(space,
-				    i); /* from the other family's chain, lest it be there twice */
-			link_slot(space, i);
-			return;
-		}
-	}
-}
-
 void sks_store_recover(struct sks_space *space)
 {
 	const struct sks_maps *maps = &space->maps;
@@ -325,20 +263,10 @@ void sks_store_recover(struct sks_space *space)
 	space->n_services = SKS_MAX_SERVICES;
 	space->n_dests = SKS_MAX_DESTS;
 	space->n_bindings = SKS_MAX_BINDINGS;
-	space->n_slots = SKS_MAX_SLOTS;
 	settle(space);
-	for (uint32_t i = 1; i < SKS_MAX_SLOTS; i++)
-		recover_slot(space, i);
 	while (space->n_services && !maps->services[space->n_services - 1].born)
 		space->n_services--;
 	while (space->n_dests && !maps->dests[space->n_dests - 1].born)
 		space->n_dests--;
-	while (space->n_bindings && !maps->bindings[space->n_bindings - 1].born)
-		space->n_bindings--;
-	while (space->n_slots && !maps->slots[space->n_slots - 1].cookie)
-		space->n_slots--;
-	/* What an earlier helper freed last may still be read: begin after everything in use. */
-	space->next_dest = space->n_dests ?: 1;
-	space->next_slot = space->n_slots ?: 1;
-	sks_store_grace();
+	sks_store_grace(space); /* of what an earlier helper freed */
 }

@@ -25,8 +25,13 @@ struct sks_space {
 		*classes; /* of the published table; NULL: not compiled by this helper yet */
 	uint32_t n_services, n_dests, n_slots, n_bindings; /* no used record at or beyond */
 	uint32_t next_binding;				   /* no free one before */
-	uint32_t next_dest, next_slot; /* numbers are used in turn: see sks_store_grace */
-	uint32_t next_rule[2];
+	uint32_t next_dest, next_slot, next_rule[2];	   /* numbers are used in turn */
+	/* Since the last sks_store_grace(): a program may still hold these numbers. */
+	struct {
+		uint8_t dests[SKS_MAX_DESTS], slots[SKS_MAX_SLOTS], rules[2 * SKS_MAX_RULES];
+	} freed;
+	uint8_t used_rules[2 * SKS_MAX_RULES]; /* by the current table or the next */
+	int64_t stale_since; /* ms; when destinations that nothing leads to were first seen, or 0 */
 };
 
 static inline bool sks_alive(uint32_t born, uint32_t died, uint32_t epoch)
@@ -71,23 +76,23 @@ void sks_store_commit(struct sks_space *space);
 /* Forgets the next state. */
 void sks_store_abort(struct sks_space *space);
 
+/* SKS_SERVES_... of the destination's sockets, in that epoch. */
+uint32_t sks_dest_families(const struct sks_dest *dest, uint32_t epoch);
+/* Adds to what it serves in the next state. */
+void sks_dest_widen(struct sks_space *space, struct sks_dest *dest, uint32_t families);
+
 /*
- * Sockets are not part of the epochs: they come and go by themselves. Takes the socket into the
- * sockmap and at the head of its destination's chains: steered from then on.
- * *ret_slot its number. -ENOSPC, or what the kernel says of such a socket.
+ * The next number from *cursor on, going round from first to end - 1, that is not used; end when
+ * all are. One that was freed since the last grace is safe when this returns it.
  */
-int sks_store_add_socket(struct sks_space *space, struct sks_dest *dest, int sock,
-			 const struct sks_slot *init, uint32_t *ret_slot);
-void sks_store_drop_socket(struct sks_space *space, uint32_t slot);
-/* Is the socket of that slot still open? */
-bool sks_store_socket_lives(const struct sks_maps *maps, uint32_t slot);
-/* Drops the sockets that have been closed. Returns how many that were. */
-unsigned int sks_store_sweep(struct sks_space *space);
+uint32_t sks_store_take_number(struct sks_space *space, uint32_t *cursor, uint32_t first,
+			       uint32_t end, const uint8_t *freed,
+			       bool (*used)(const struct sks_space *space, uint32_t number));
 
 /*
  * Waits until no program runs that began before: it could still use a number that it read from the
- * table and that has been freed since. Called once whenever the numbers have gone round.
+ * table and that has been freed since.
  */
-void sks_store_grace(void);
+void sks_store_grace(struct sks_space *space);
 
 #endif

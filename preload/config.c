@@ -94,6 +94,8 @@ static void check_spec(void)
 	while ((more = sks_spec_next(&cursor, &target, &error)) > 0) {
 		uint8_t proto = target.proto == IPPROTO_UDP ? SKS_UDP : SKS_TCP;
 
+		if ((uint32_t)target.last - target.first >= SKS_RANGE_EXCLUSIVE)
+			config.wide |= proto;
 		if (target.listener_port)
 			config.named |= proto;
 		else

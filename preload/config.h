@@ -27,6 +27,8 @@ struct sks_config {
 
 	uint8_t named;	 /* protocols with a clause that names its listener */
 	uint8_t unnamed; /* protocols with a clause that does not */
+	/* Protocols with "*" or a wide range: the helper leaves out what all other listeners hold. */
+	uint8_t wide;
 
 	/* Why nothing can be steered, and what is merely ignored; empty: there is no such thing. */
 	char error[SKS_SPEC_ERROR_SIZE + 32];

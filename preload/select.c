@@ -53,7 +53,7 @@ bool sks_choose(const struct sks_config *config, const struct sockaddr *addr, so
 	if (config->error[0])
 		choice.named = SKS_TCP | SKS_UDP;
 	else
-		choice.named = protocols_naming(config, &prefix, choice.port);
+		choice.named = protocols_naming(config, &prefix, choice.port) | config->wide;
 	*ret_choice = choice;
 	return choice.named || sks_is_wanted(&choice, SKS_TCP) || sks_is_wanted(&choice, SKS_UDP);
 }

@@ -48,7 +48,6 @@ unharmed() {
 	stop_helper
 }
 
-# bats test_tags=sanitize
 @test "bad input: records that are none" {
 	answer 'no answer' nothing
 	answer 'EPROTO malformed request: not one of version 1' one-byte half-a-request a-byte-short \
@@ -59,7 +58,6 @@ unharmed() {
 	unharmed
 }
 
-# bats test_tags=sanitize
 @test "bad input: records that are too long" {
 	answer 'E2BIG the request is too long: a spec has at most 16384 bytes' spec-of-16385 \
 		spec-of-64k record-of-200k
@@ -67,13 +65,11 @@ unharmed() {
 	unharmed
 }
 
-# bats test_tags=sanitize
 @test "bad input: records out of turn" {
 	answer steered before-the-greeting second-record
 	unharmed
 }
 
-# bats test_tags=sanitize
 @test "bad input: no descriptor, or more than one" {
 	answer 'EBADF no descriptor came along' no-descriptor
 	answer 'EPROTO more than one descriptor came along' two-descriptors five-descriptors \
@@ -82,7 +78,6 @@ unharmed() {
 	unharmed
 }
 
-# bats test_tags=sanitize
 @test "bad input: descriptors of anything else" {
 	answer 'ENOTSOCK the descriptor is not a socket' file directory path-only device pipe epoll
 	answer 'EAFNOSUPPORT the socket is neither IPv4 nor IPv6 (address family 1)' unix itself
@@ -93,7 +88,6 @@ unharmed() {
 	unharmed
 }
 
-# bats test_tags=sanitize
 @test "bad input: an MPTCP or SCTP listener" {
 	answer 'EPROTONOSUPPORT the socket is MPTCP, which the kernel cannot steer' mptcp
 	# Debian's kernel loads its module on demand; others may be without.
@@ -102,7 +96,6 @@ unharmed() {
 	unharmed
 }
 
-# bats test_tags=sanitize
 @test "bad input: sockets that do not listen, or that are connected" {
 	answer 'EINVAL the socket is not bound' unbound unbound-udp
 	answer 'EINVAL the socket does not listen' bound-not-listening listened-once
@@ -110,7 +103,6 @@ unharmed() {
 	unharmed
 }
 
-# bats test_tags=sanitize
 @test "bad input: the last close of a socket that lingers keeps nobody waiting" {
 	local began took
 	began=$(now_ms)
@@ -120,7 +112,6 @@ unharmed() {
 	unharmed
 }
 
-# bats test_tags=sanitize
 @test "bad input: a socket of another namespace" {
 	add_ns other
 	is "$(in_ns /usr/bin/python3 - "${SKS_HOLDER[other]}" "$PROGS/wire_probe.py" "$SOCKET" << 'END'
@@ -139,7 +130,6 @@ END
 	unharmed
 }
 
-# bats test_tags=sanitize
 @test "bad input: specs that do not parse are quoted, in printable text" {
 	is "$(probe spec-backwards spec-port-0 spec-empty-item spec-blank spec-rubbish spec-zero-bytes \
 		spec-not-ascii spec-host-bits spec-mapped spec-no-length spec-two-listeners \
@@ -164,7 +154,6 @@ END
 	unharmed
 }
 
-# bats test_tags=sanitize
 @test "bad input: labels that are none, also from sksteerctl's side" {
 	answer 'EINVAL a label is [A-Za-z0-9][A-Za-z0-9_.-]{0,62}' {,bound-}label-of-a-dash \
 		{,bound-}label-with-a-blank {,bound-}label-with-a-slash {,bound-}label-like-ours \
@@ -173,7 +162,6 @@ END
 	unharmed
 }
 
-# bats test_tags=sanitize
 @test "bad input: modes that are not supported yet are refused by name" {
 	local mode
 	for mode in replace join share; do
@@ -186,7 +174,6 @@ END
 	unharmed
 }
 
-# bats test_tags=sanitize
 @test "bad input: what only sksteerctl asks" {
 	answer 'EINVAL neither without a label nor without a spec' bind-without-label bind-without-spec
 	answer 'EINVAL 8: a binding of a label names no listener' bind-with-listener
@@ -195,7 +182,6 @@ END
 	unharmed
 }
 
-# bats test_tags=sanitize
 @test "bad input: a connection that says nothing is dropped, and others are served meanwhile" {
 	local began took
 	began=$(now_ms)
@@ -212,13 +198,11 @@ END
 	unharmed
 }
 
-# bats test_tags=sanitize
 @test "bad input: clients that hang up, with and without a descriptor on its way" {
 	answer gone hundred-gone hundred-gone-with-descriptor
 	unharmed
 }
 
-# bats test_tags=sanitize
 @test "bad input: 200 connections of one user keep no other user out" {
 	local i AS_WHO
 	AS=nobody as_who

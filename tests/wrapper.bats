@@ -252,6 +252,10 @@ denied() {
 	refused 127.0.0.1 80
 	refused 127.0.0.1 8077
 	is "$(log_of echo)" 'sksteer: port 80 is for root (net.ipv4.ip_unprivileged_port_start is 1024)'
+	kill_server echo
+	run as_user "$RUN" --socket "$SOCKET" --strict -p 8077,80 "$PROGS/calls" tcp4 \
+		bind=127.0.0.1#7777
+	has "$output" 'bind EACCES'
 }
 
 @test "another user: where unprivileged ports start is that namespace's own word" {
@@ -280,6 +284,8 @@ denied() {
 	user_server full 8000-8254 ncat -4lk 7771 --exec /bin/cat
 	wait_answer 127.0.0.1 8254
 	denied 9000,9001 'more than 256 ports for user 65534'
+	add_ns second
+	NS=second denied 9000,9001 'more than 256 ports for user 65534'
 	user_server last 9000 ncat -4lk 7772 --exec /bin/cat
 	wait_answer 127.0.0.1 9000
 	start_server other "${AS_USER2[@]}" "$RUN" --socket "$SOCKET" -p 9001-9256 \
@@ -348,6 +354,35 @@ denied() {
 	user_server elsewhere 8077 ncat -4lk 127.0.0.2 7777 --exec /bin/cat
 	wait_answer 127.0.0.2 8077
 	is "$(log_of elsewhere)" ''
+	is "$(ask 127.0.0.1 8077)" other
+}
+
+@test "another user: so it is where the holder's socket is of both families, and by UDP" {
+	start_helper
+	start_server both "${AS_USER2[@]}" socat TCP6-LISTEN:8077,fork,ipv6-v6only=0 SYSTEM:'echo other'
+	wait_port 8077
+	denied 8077 'port 8077 is held by a socket of user 65533 on every address'
+	is "$(ask 127.0.0.1 8077)" other
+	start_server udp "${AS_USER2[@]}" socat UDP4-RECVFROM:8078,fork SYSTEM:'echo other'
+	wait_port 8078 '' udp
+	user_server echo 8078/udp socat UDP4-RECVFROM:7777,fork EXEC:cat
+	wait_port 7777 '' udp
+	wait_until 2 grep -q 'port 8078 is held by a socket of user 65533' "$SKS_DIR/echo.log"
+	is "$(ask_udp 127.0.0.1 8078)" other
+	is "$(ask_udp 127.0.0.1 7777)" hello
+}
+
+@test "root: a port that somebody else holds is refused too, but for a longer prefix" {
+	start_helper
+	start_server other "${AS_USER2[@]}" ncat -4lk 8077 --sh-exec 'read -r _; echo other'
+	wait_until 5 ask 127.0.0.1 8077
+	start_server wide "$RUN" --socket "$SOCKET" -p 8077 ncat -4lk 7777 --exec /bin/cat
+	wait_answer 127.0.0.1 7777
+	has "$(log_of wide)" 'port 8077 is held by a socket of user 65533'
+	is "$(ask 127.0.0.1 8077)" other
+	start_server narrow "$RUN" --socket "$SOCKET" -p 8077 ncat -4lk 127.0.0.2 7778 --exec /bin/cat
+	wait_answer 127.0.0.2 8077
+	is "$(log_of narrow)" ''
 	is "$(ask 127.0.0.1 8077)" other
 }
 

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/* Owns destinations: which sockets are one, and when one is nobody's any more. */
+#include <errno.h>
+#include <string.h>
+
+#include "dest.h"
+#include "resolve.h"
+
+/* A restarted server has its listeners back by then, or does not want them. */
+#define STALE_MS 10000
+
+static bool is_like(const struct sks_space *space, const struct sks_dest *dest, uint16_t service,
+		    const struct sks_socket *sock)
+{
+	struct sks_prefix addr = sks_dest_addr(dest);
+
+	if (!sks_in_next(space, dest) || dest->service != service || dest->proto != sock->proto ||
+	    dest->port != sock->port || dest->ifindex != sock->ifindex)
+		return false;
+	return dest->wildcard ? !sock->addr.len : sks_prefix_equal(&addr, &sock->addr);
+}
+
+static struct sks_dest *add(struct sks_space *space, uint16_t service,
+			    const struct sks_socket *sock)
+{
+	struct sks_dest *dest = sks_store_add_dest(space);
+
+	if (!dest)
+		return NULL;
+	dest->service = service;
+	dest->proto = sock->proto;
+	dest->port = sock->port;
+	dest->ifindex = sock->ifindex;
+	dest->wildcard = !sock->addr.len;
+	dest->family = sock->addr.family;
+	memcpy(dest->addr, sock->addr.addr, sizeof(dest->addr));
+	return dest;
+}
+
+struct sks_dest *sks_dest_get(struct sks_space *space, const struct sks_service *service,
+			      const struct sks_socket *sock)
+{
+	uint16_t number = sks_service_number(space, service);
+	uint32_t since = sks_owner(service, sks_next_epoch(space))->taken_over;
+	struct sks_dest *found = NULL;
+
+	for (uint32_t i = 1; i < space->n_dests; i++) {
+		struct sks_dest *dest = &space->maps.dests[i];
+		bool stands_in = dest->service == number && dest->proto == sock->proto &&
+				 !dest->port && sks_in_next(space, dest);
+
+		if (stands_in || (is_like(space, dest, number, sock) && dest->born < since))
+			sks_store_kill_dest(space, dest); /* this one takes its place */
+		else if (is_like(space, dest, number, sock))
+			found = dest;
+	}
+	if (!found)
+		found = add(space, number, sock);
+	if (found)
+		sks_dest_widen(space, found, sock->families);
+	return found;
+}
+
+int sks_dest_stand_in(struct sks_space *space, const struct sks_service *service, uint8_t proto)
+{
+	struct sks_socket nobody = {
+		.proto = proto,
+		.families = SKS_SERVES_BOTH,
+		.addr = { .family = AF_INET6 },
+	};
+	uint16_t number = sks_service_number(space, service);
+	struct sks_dest *dest;
+
+	for (uint32_t i = 1; i < space->n_dests; i++) {
+		dest = &space->maps.dests[i];
+		if (sks_in_next(space, dest) && dest->service == number && dest->proto == proto)
+			return 0;
+	}
+	dest = add(space, number, &nobody);
+	if (!dest)
+		return -ENOSPC;
+	dest->slot[SKS_V4] = dest->slot[SKS_V6] = 0; /* no socket, and not none of ours */
+	sks_dest_widen(space, dest, nobody.families);
+	return 0;
+}
+
+/* What the sockets and the routes of a namespace lead to. */
+struct use {
+	uint8_t service_up[SKS_MAX_SERVICES], dest_up[SKS_MAX_DESTS], led_to[SKS_MAX_DESTS];
+};
+
+static void see_sockets(const struct sks_space *space, struct use *use)
+{
+	for (uint32_t i = 1; i < space->n_slots; i++) {
+		const struct sks_slot *slot = &space->maps.slots[i];
+
+		if (!slot->cookie)
+			continue;
+		use->dest_up[slot->dest] = 1;
+		use->service_up[space->maps.dests[slot->dest].service] = 1;
+	}
+}
+
+static bool is_idle(const struct sks_space *space, const struct use *use, uint32_t i)
+{
+	const struct sks_dest *dest = &space->maps.dests[i];
+
+	return sks_in_next(space, dest) && use->service_up[dest->service] && !use->dest_up[i];
+}
+
+static int see_routes(const struct sks_space *space, struct use *use)
+{
+	struct sks_verdict verdict;
+	struct sks_routes routes;
+	int err = sks_routes_resolve(space, sks_next_epoch(space), NULL, &routes, &verdict);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < routes.n; i++)
+		use->led_to[routes.routes[i].dest] = 1;
+	sks_routes_free(&routes);
+	return 0;
+}
+
+static bool kill_stale(struct sks_space *space, const struct use *use, bool really)
+{
+	uint32_t epoch = sks_next_epoch(space);
+	bool any = false;
+
+	for (uint32_t i = 1; i < space->n_dests; i++) {
+		struct sks_dest *dest = &space->maps.dests[i];
+		const struct sks_service *service = &space->maps.services[dest->service];
+
+		if (!is_idle(space, use, i) ||
+		    (use->led_to[i] && dest->born >= sks_owner(service, epoch)->taken_over))
+			continue;
+		any = true;
+		if (really)
+			sks_store_kill_dest(space, dest);
+	}
+	return any;
+}
+
+bool sks_dests_prune(struct sks_space *space, int64_t now_ms)
+{
+	struct use use = {};
+	bool idle = false, due;
+
+	see_sockets(space, &use);
+	for (uint32_t i = 1; i < space->n_dests && !idle; i++)
+		idle = is_idle(space, &use, i);
+	if (!idle || see_routes(space, &use) || !kill_stale(space, &use, false)) {
+		space->stale_since = 0;
+		return false;
+	}
+	if (!space->stale_since)
+		space->stale_since = now_ms;
+	due = now_ms - space->stale_since >= STALE_MS;
+	return due && kill_stale(space, &use, true);
+}

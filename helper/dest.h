@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Owns destinations: which sockets are one, and when one is nobody's any more. */
+#ifndef SKSTEER_DEST_H
+#define SKSTEER_DEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "service.h"
+#include "socket.h"
+#include "store.h"
+
+/*
+ * In the next state, the service's destination of sockets like this one, made if there is none of
+ * this instance; it serves the socket's families. NULL: the namespace is full.
+ */
+struct sks_dest *sks_dest_get(struct sks_space *space, const struct sks_service *service,
+			      const struct sks_socket *sock);
+
+/*
+ * A label that no server has come to yet refuses at the addresses that its bindings name: the
+ * destination for that, made where it is needed. -ENOSPC.
+ */
+int sks_dest_stand_in(struct sks_space *space, const struct sks_service *service, uint8_t proto);
+
+/*
+ * Kills the destinations of services with sockets that have none themselves, when nothing leads to
+ * them or they are an earlier instance's; the new one has had time enough to listen there again.
+ * True: there were any.
+ */
+bool sks_dests_prune(struct sks_space *space, int64_t now_ms);
+
+#endif

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Owns what depends on the age of the kernel. */
+#ifndef SKSTEER_KERNEL_H
+#define SKSTEER_KERNEL_H
+
+#include <stdbool.h>
+
+/* struct bpf_sk_lookup has ingress_ifindex: since 5.17. */
+bool sks_kernel_knows_ingress(void);
+
+#endif
