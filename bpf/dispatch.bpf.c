@@ -88,12 +88,32 @@ static __always_inline __u32 trie_dest(struct sks_trie_key *key)
 	return dest ? *dest : 0;
 }
 
+/* Is the packet from where the destination's sockets listen? */
+static __always_inline int is_here(struct bpf_sk_lookup *ctx, const struct sks_dest *dest)
+{
+	return !have_ingress_ifindex || !dest->ifindex || dest->ifindex == ctx->ingress_ifindex;
+}
+
+static __always_inline int leads_here(struct bpf_sk_lookup *ctx, const struct sks_rule *rule,
+				      __u32 number)
+{
+	const struct sks_dest *dest;
+
+	if (!rule->devices)
+		return 1;
+	dest = bpf_map_lookup_elem(&dests, &number);
+	return dest && is_here(ctx, dest);
+}
+
 /* The destination of the longest prefix that holds the address, or 0. */
-static __always_inline __u32 rule_dest4(const struct sks_rule *rule, __u32 index, __u32 addr)
+static __always_inline __u32 rule_dest4(struct bpf_sk_lookup *ctx, const struct sks_rule *rule,
+					__u32 index, __u32 addr)
 {
 	for (int i = 0; i < SKS_INLINE_PREFIXES; i++) {
-		if ((addr & rule->v4[i].mask) == rule->v4[i].addr)
-			return rule->v4[i].dest;
+		const struct sks_inline4 *p = &rule->v4[i];
+
+		if ((addr & p->mask) == p->addr && leads_here(ctx, rule, p->dest))
+			return p->dest;
 	}
 	if (!rule->trie4)
 		return 0;
@@ -103,8 +123,8 @@ static __always_inline __u32 rule_dest4(const struct sks_rule *rule, __u32 index
 	return trie_dest(&key);
 }
 
-static __always_inline __u32 rule_dest6(const struct sks_rule *rule, __u32 index,
-					const __u32 addr[4])
+static __always_inline __u32 rule_dest6(struct bpf_sk_lookup *ctx, const struct sks_rule *rule,
+					__u32 index, const __u32 addr[4])
 {
 	for (int i = 0; i < SKS_INLINE_PREFIXES; i++) {
 		const struct sks_inline6 *p = &rule->v6[i];
@@ -112,7 +132,8 @@ static __always_inline __u32 rule_dest6(const struct sks_rule *rule, __u32 index
 		if (!(((addr[0] & p->mask[0]) ^ p->addr[0]) |
 		      ((addr[1] & p->mask[1]) ^ p->addr[1]) |
 		      ((addr[2] & p->mask[2]) ^ p->addr[2]) |
-		      ((addr[3] & p->mask[3]) ^ p->addr[3])))
+		      ((addr[3] & p->mask[3]) ^ p->addr[3])) &&
+		    leads_here(ctx, rule, p->dest))
 			return p->dest;
 	}
 	if (!rule->trie6)
@@ -135,8 +156,8 @@ static __always_inline __u32 rule_dest(struct bpf_sk_lookup *ctx, __u32 index)
 	if (!rule)
 		return 0;
 	if (ctx->family == AF_INET6)
-		return rule_dest6(rule, index, addr);
-	return rule_dest4(rule, index, ctx->local_ip4);
+		return rule_dest6(ctx, rule, index, addr);
+	return rule_dest4(ctx, rule, index, ctx->local_ip4);
 }
 
 /* 0 when the socket took it, NO_SOCKET, or why it did not. */
@@ -202,7 +223,7 @@ static __always_inline int steer(struct bpf_sk_lookup *ctx, __u32 number)
 	slot = dest->slot[family];
 	if (slot == SKS_SLOT_PASS)
 		return SK_PASS; /* the service never opened this family */
-	if (have_ingress_ifindex && dest->ifindex && dest->ifindex != ctx->ingress_ifindex)
+	if (!is_here(ctx, dest))
 		return SK_PASS; /* the socket is bound to another interface */
 
 	counter = bpf_map_lookup_elem(&counters, &key);

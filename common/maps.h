@@ -91,7 +91,8 @@ struct sks_rule {
 	struct sks_inline4 v4[SKS_INLINE_PREFIXES];
 	__u32 trie4; /* not 0: shorter prefixes are in the trie */
 	__u32 trie6;
-	__u32 reserved[2];
+	__u32 devices; /* not 0: some destination is bound to an interface, so look at each */
+	__u32 reserved;
 	struct sks_inline6 v6[SKS_INLINE_PREFIXES];
 	__u32 reserved2[4];
 };
@@ -124,11 +125,11 @@ struct sks_dest {
 			  socket) */
 	__u32 born, died;
 	__u16 service;
-	__u16 port;    /* that the sockets are bound to */
-	__u8 proto;    /* SKS_TCP or SKS_UDP */
-	__u8 wildcard; /* addr does not count */
-	__u8 family;   /* of addr: AF_INET or AF_INET6 */
-	__u8 reserved;
+	__u16 port;	/* that the sockets are bound to */
+	__u8 proto;	/* SKS_TCP or SKS_UDP */
+	__u8 wildcard;	/* addr does not count */
+	__u8 family;	/* of addr: AF_INET or AF_INET6 */
+	__u8 inherited; /* SKS_SERVES_BOTH: an earlier instance's, refused meanwhile */
 	__u8 addr[16];
 	struct sks_reach reach[2];
 	__u32 reserved2;

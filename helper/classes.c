@@ -93,10 +93,14 @@ static int write_rule(struct sks_space *space, const struct class *class)
 	for (size_t i = 0; !err && i < class->n; i++) {
 		const struct sks_hop *hop = &class->hops[i];
 		bool v6 = hop->prefix.family == AF_INET6;
+		bool bound = space->maps.dests[hop->dest].ifindex != 0;
 		unsigned int at = v6 ? n6++ : n4++;
 
 		mask_of(&hop->prefix, mask);
-		if (at >= SKS_INLINE_PREFIXES) {
+		rule->devices |= bound;
+		if (at >= SKS_INLINE_PREFIXES && bound) {
+			err = -ENOSPC; /* the trie can't go on to the next match */
+		} else if (at >= SKS_INLINE_PREFIXES) {
 			*(v6 ? &rule->trie6 : &rule->trie4) = 1;
 			err = sks_bpf_put_prefix(&space->maps, class->rule * 2 + v6, &hop->prefix,
 						 hop->dest);

@@ -43,8 +43,9 @@ static int by_prefix_then_precedence(const void *pa, const void *pb)
 	const struct sks_route *a = *(const struct sks_route *const *)pa;
 	const struct sks_route *b = *(const struct sks_route *const *)pb;
 
-	return by_prefix(&a->prefix, &b->prefix) ?: sks_route_precedence(a, b) ?:
-	       compare(a->dest, b->dest);
+	/* A socket that is bound to the packet's interface goes before those that are to none. */
+	return by_prefix(&a->prefix, &b->prefix) ?: compare(b->ifindex, a->ifindex) ?:
+	       sks_route_precedence(a, b) ?: compare(a->dest, b->dest);
 }
 
 static int by_first_port(const void *pa, const void *pb)
@@ -55,7 +56,12 @@ static int by_first_port(const void *pa, const void *pb)
 	return compare(a->first, b->first);
 }
 
-/* Of the active routes, the winner for each prefix. Returns how many. */
+static bool same_place(const struct sks_route *a, const struct sks_route *b)
+{
+	return a->ifindex == b->ifindex && sks_prefix_equal(&a->prefix, &b->prefix);
+}
+
+/* Of the active routes, the winner for each prefix and interface. Returns how many. */
 static size_t winners(struct sweep *sweep)
 {
 	size_t n = 0;
@@ -66,7 +72,7 @@ static size_t winners(struct sweep *sweep)
 	for (size_t i = 0; i < sweep->n_active; i++) {
 		const struct sks_route *route = sweep->sorted[i];
 
-		if (n && sks_prefix_equal(&sweep->hops[n - 1].prefix, &route->prefix))
+		if (i && same_place(sweep->sorted[i - 1], route))
 			continue;
 		sweep->hops[n++] = (struct sks_hop){ route->prefix, route->dest };
 	}

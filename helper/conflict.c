@@ -79,32 +79,19 @@ static int check_held(const struct sks_change *change, const struct sks_route *r
 	return 0;
 }
 
-/* A packet for a socket of another interface is none of that socket's, and looks no further. */
-static bool is_elsewhere(const struct sks_change *change, const struct sks_route *route,
-			 const struct sks_route *other)
-{
-	const struct sks_dest *dests = change->space->maps.dests;
-
-	return dests[route->dest].ifindex != dests[other->dest].ifindex;
-}
-
 static int check_other(const struct sks_change *change, const struct sks_route *route,
 		       const struct sks_route *other)
 {
 	const struct sks_service *service = &change->space->maps.services[other->service];
 	bool own = service->uid == change->peer->uid, root = change->peer->root;
-	bool same_service = other->service == route->service;
 	char text[SKS_ROUTE_STRLEN];
 
 	if (other->proto != route->proto || !ports_overlap(route, other) ||
-	    !sks_prefix_intersects(&route->prefix, &other->prefix))
+	    !sks_prefix_intersects(&route->prefix, &other->prefix) ||
+	    (route->ifindex && other->ifindex && route->ifindex != other->ifindex))
 		return 0;
-	if (is_elsewhere(change, route, other))
-		return sks_refuse(change->verdict, -EADDRINUSE,
-				  "%s is steered to a socket of another interface already",
-				  sks_route_format(other, text));
-	if (same_service || (!same_target(route, other) &&
-			     (own || root || sks_route_yields(route) || sks_route_yields(other))))
+	if ((!same_target(route, other) || route->ifindex != other->ifindex) &&
+	    (own || root || sks_route_yields(route) || sks_route_yields(other)))
 		return 0; /* precedence decides */
 	return sks_refuse(change->verdict, -EADDRINUSE, "%s is steered to %s%s%s already",
 			  sks_route_format(other, text),
@@ -117,7 +104,8 @@ static int by_target(const void *pa, const void *pb)
 	const struct sks_route *a = pa, *b = pb;
 
 	return a->service - b->service ?: a->proto - b->proto ?: a->first - b->first ?:
-	       a->last - b->last ?: memcmp(&a->prefix, &b->prefix, sizeof(a->prefix));
+	       a->last - b->last ?: memcmp(&a->prefix, &b->prefix, sizeof(a->prefix)) ?:
+	       (a->ifindex > b->ifindex) - (a->ifindex < b->ifindex);
 }
 
 /* routes are sorted by_target. */
@@ -132,7 +120,7 @@ static int check_route(const struct sks_change *change, const struct sks_route *
 	int err = check_held(change, route, &lists[route->proto]);
 
 	for (size_t i = 0; !err && i < routes->n; i++) {
-		if (routes->routes[i].dest != route->dest)
+		if (routes->routes[i].service != route->service)
 			err = check_other(change, route, &routes->routes[i]);
 	}
 	return err;

@@ -20,6 +20,19 @@ static bool is_like(const struct sks_space *space, const struct sks_dest *dest, 
 	return dest->wildcard ? !sock->addr.len : sks_prefix_equal(&addr, &sock->addr);
 }
 
+/* Does a clause name the port that the destination listens on? */
+static bool is_named(const struct sks_space *space, const struct sks_dest *dest)
+{
+	for (uint32_t i = 0; i < space->n_bindings; i++) {
+		const struct sks_binding *binding = &space->maps.bindings[i];
+
+		if (sks_in_next(space, binding) && binding->service == dest->service &&
+		    binding->proto == dest->proto && binding->listener_port == dest->port)
+			return true;
+	}
+	return false;
+}
+
 static struct sks_dest *add(struct sks_space *space, uint16_t service,
 			    const struct sks_socket *sock)
 {
@@ -37,28 +50,62 @@ static struct sks_dest *add(struct sks_space *space, uint16_t service,
 	return dest;
 }
 
+/* What an earlier instance's listener served stays refused until this one's listens there too. */
+static void inherit(struct sks_space *space, struct sks_dest *dest, uint32_t families)
+{
+	uint32_t served = sks_dest_families(dest, sks_next_epoch(space));
+
+	for (unsigned int family = SKS_V4; family <= SKS_V6; family++) {
+		if (dest->slot[family] == SKS_SLOT_PASS && families & 1u << family)
+			dest->slot[family] = 0;
+	}
+	dest->inherited = (uint8_t)(families & ~served & SKS_SERVES_BOTH);
+	sks_dest_set_families(space, dest, served | families);
+}
+
 struct sks_dest *sks_dest_get(struct sks_space *space, const struct sks_service *service,
 			      const struct sks_socket *sock)
 {
 	uint16_t number = sks_service_number(space, service);
-	uint32_t since = sks_owner(service, sks_next_epoch(space))->taken_over;
+	uint32_t next = sks_next_epoch(space), inherited = 0;
+	uint32_t since = sks_owner(service, next)->taken_over;
 	struct sks_dest *found = NULL;
 
 	for (uint32_t i = 1; i < space->n_dests; i++) {
 		struct sks_dest *dest = &space->maps.dests[i];
 		bool stands_in = dest->service == number && dest->proto == sock->proto &&
 				 !dest->port && sks_in_next(space, dest);
+		bool like = is_like(space, dest, number, sock);
 
-		if (stands_in || (is_like(space, dest, number, sock) && dest->born < since))
-			sks_store_kill_dest(space, dest); /* this one takes its place */
-		else if (is_like(space, dest, number, sock))
+		if (like && dest->born >= since)
 			found = dest;
+		else if (like)
+			inherited |= sks_dest_families(dest, next);
+		if (stands_in || (like && found != dest))
+			sks_store_kill_dest(space, dest); /* this one takes its place */
 	}
 	if (!found)
 		found = add(space, number, sock);
-	if (found)
-		sks_dest_widen(space, found, sock->families);
+	if (!found)
+		return NULL;
+	sks_dest_set_families(space, found, sks_dest_families(found, next) | sock->families);
+	if (inherited)
+		inherit(space, found, inherited);
 	return found;
+}
+
+void sks_dests_leave(struct sks_space *space, const struct sks_service *service, uint8_t proto,
+		     uint16_t port)
+{
+	uint16_t number = sks_service_number(space, service);
+
+	for (uint32_t i = 1; i < space->n_dests; i++) {
+		struct sks_dest *dest = &space->maps.dests[i];
+
+		if (sks_in_next(space, dest) && dest->service == number && dest->proto == proto &&
+		    dest->port == port && !is_named(space, dest))
+			sks_store_kill_dest(space, dest);
+	}
 }
 
 int sks_dest_stand_in(struct sks_space *space, const struct sks_service *service, uint8_t proto)
@@ -80,7 +127,7 @@ int sks_dest_stand_in(struct sks_space *space, const struct sks_service *service
 	if (!dest)
 		return -ENOSPC;
 	dest->slot[SKS_V4] = dest->slot[SKS_V6] = 0; /* no socket, and not none of ours */
-	sks_dest_widen(space, dest, nobody.families);
+	sks_dest_set_families(space, dest, nobody.families);
 	return 0;
 }
 
@@ -96,7 +143,7 @@ static void see_sockets(const struct sks_space *space, struct use *use)
 
 		if (!slot->cookie)
 			continue;
-		use->dest_up[slot->dest] = 1;
+		use->dest_up[slot->dest] |= slot->families;
 		use->service_up[space->maps.dests[slot->dest].service] = 1;
 	}
 }
@@ -105,7 +152,8 @@ static bool is_idle(const struct sks_space *space, const struct use *use, uint32
 {
 	const struct sks_dest *dest = &space->maps.dests[i];
 
-	return sks_in_next(space, dest) && use->service_up[dest->service] && !use->dest_up[i];
+	return sks_in_next(space, dest) && use->service_up[dest->service] &&
+	       (!use->dest_up[i] || dest->inherited & ~use->dest_up[i]);
 }
 
 static int see_routes(const struct sks_space *space, struct use *use)
@@ -122,39 +170,62 @@ static int see_routes(const struct sks_space *space, struct use *use)
 	return 0;
 }
 
-static bool kill_stale(struct sks_space *space, const struct use *use, bool really)
+/* Nothing leads there, or it was an earlier instance's. */
+static bool is_stale(const struct sks_space *space, const struct use *use, uint32_t i)
 {
-	uint32_t epoch = sks_next_epoch(space);
-	bool any = false;
+	const struct sks_dest *dest = &space->maps.dests[i];
+	const struct sks_service *service = &space->maps.services[dest->service];
 
+	if (!is_idle(space, use, i))
+		return false;
+	return use->dest_up[i] || !use->led_to[i] ||
+	       dest->born < sks_owner(service, sks_next_epoch(space))->taken_over;
+}
+
+static bool has_stale(const struct sks_space *space, const struct use *use)
+{
+	for (uint32_t i = 1; i < space->n_dests; i++) {
+		if (is_stale(space, use, i))
+			return true;
+	}
+	return false;
+}
+
+static void drop_stale(struct sks_space *space, const struct use *use)
+{
 	for (uint32_t i = 1; i < space->n_dests; i++) {
 		struct sks_dest *dest = &space->maps.dests[i];
-		const struct sks_service *service = &space->maps.services[dest->service];
+		uint32_t families = sks_dest_families(dest, sks_next_epoch(space));
 
-		if (!is_idle(space, use, i) ||
-		    (use->led_to[i] && dest->born >= sks_owner(service, epoch)->taken_over))
+		if (!is_stale(space, use, i))
 			continue;
-		any = true;
-		if (really)
+		if (!use->dest_up[i]) {
 			sks_store_kill_dest(space, dest);
+			continue;
+		}
+		sks_dest_set_families(space, dest,
+				      families & ~(dest->inherited & ~(uint32_t)use->dest_up[i]));
+		dest->inherited = 0;
 	}
-	return any;
 }
 
 bool sks_dests_prune(struct sks_space *space, int64_t now_ms)
 {
 	struct use use = {};
-	bool idle = false, due;
+	bool idle = false;
 
 	see_sockets(space, &use);
 	for (uint32_t i = 1; i < space->n_dests && !idle; i++)
 		idle = is_idle(space, &use, i);
-	if (!idle || see_routes(space, &use) || !kill_stale(space, &use, false)) {
+	if (!idle || see_routes(space, &use) || !has_stale(space, &use)) {
 		space->stale_since = 0;
 		return false;
 	}
 	if (!space->stale_since)
 		space->stale_since = now_ms;
-	due = now_ms - space->stale_since >= STALE_MS;
-	return due && kill_stale(space, &use, true);
+	if (now_ms - space->stale_since < STALE_MS)
+		return false;
+	space->stale_since = 0;
+	drop_stale(space, &use);
+	return true;
 }

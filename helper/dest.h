@@ -18,6 +18,13 @@ struct sks_dest *sks_dest_get(struct sks_space *space, const struct sks_service 
 			      const struct sks_socket *sock);
 
 /*
+ * The instance's first listener is elsewhere now: kills what it left on that port, unless a clause
+ * names the port.
+ */
+void sks_dests_leave(struct sks_space *space, const struct sks_service *service, uint8_t proto,
+		     uint16_t port);
+
+/*
  * A label that no server has come to yet refuses at the addresses that its bindings name: the
  * destination for that, made where it is needed. -ENOSPC.
  */
@@ -25,7 +32,7 @@ int sks_dest_stand_in(struct sks_space *space, const struct sks_service *service
 
 /*
  * Kills the destinations of services with sockets that have none themselves, when nothing leads to
- * them or they are an earlier instance's; the new one has had time enough to listen there again.
+ * them or they are an earlier instance's, once the new one has had time to listen there again.
  * True: there were any.
  */
 bool sks_dests_prune(struct sks_space *space, int64_t now_ms);

@@ -113,10 +113,9 @@ static int bring_spec(struct registration *reg, struct sks_service *service)
 		    binding->source == SKS_FROM_SPEC)
 			sks_store_kill_binding(space, binding);
 	}
-	if (!same) {
-		owner->first_port[SKS_TCP] = owner->first_port[SKS_UDP] = 0;
+	/* first_port stays: until this instance has its own, the last one's refuses there. */
+	if (!same)
 		owner->taken_over = sks_next_epoch(space);
-	}
 	memcpy(owner->instance, asked->req->instance, sizeof(owner->instance));
 	owner->pid = (uint32_t)asked->peer.pid;
 	owner->spec_hash = reg->spec_hash;
@@ -141,6 +140,16 @@ static struct sks_change change_of(struct registration *reg)
 	};
 }
 
+static void adopt_first(struct registration *reg, struct sks_service *service)
+{
+	uint8_t proto = reg->socket.proto;
+	uint16_t *port = &sks_owner_next(reg->space, service)->first_port[proto];
+
+	if (*port && *port != reg->socket.port)
+		sks_dests_leave(reg->space, service, proto, *port);
+	*port = reg->socket.port;
+}
+
 /* first: this is the instance's first listener of its protocol. joins: it is not registered yet. */
 static int change_service(struct registration *reg, struct sks_service *service, bool first,
 			  bool joins)
@@ -157,8 +166,7 @@ static int change_service(struct registration *reg, struct sks_service *service,
 				  SKS_MAX_SERVICES);
 	err = bring_spec(reg, service);
 	if (!err && first)
-		sks_owner_next(reg->space, service)->first_port[reg->socket.proto] =
-			reg->socket.port;
+		adopt_first(reg, service);
 	change.service = service;
 	change.socket = joins ? &reg->socket : NULL;
 	change.dest = err ? NULL : sks_dest_get(reg->space, service, &reg->socket);

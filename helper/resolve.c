@@ -161,6 +161,7 @@ static int resolve_listeners(const struct view *view, const struct sks_binding *
 		route.prefix = sks_dest_addr(dest);
 		route.prefix.family = families[family]; /* a wildcard destination has both */
 		route.dest = (uint16_t)i;
+		route.ifindex = dest->ifindex;
 		err = add_route(routes, &route);
 	}
 	return err;
@@ -172,7 +173,7 @@ static int resolve_listeners(const struct view *view, const struct sks_binding *
  * away; a service that is not being changed) the oldest serves.
  */
 static int choose(const struct view *view, const struct sks_binding *binding, unsigned int family,
-		  const struct sks_prefix *where, uint32_t *ret_dest)
+		  const struct sks_prefix *where, uint32_t ifindex, uint32_t *ret_dest)
 {
 	const struct sks_dest *dests = view->space->maps.dests;
 	bool up = has_up_candidate(view, binding, family);
@@ -185,7 +186,8 @@ static int choose(const struct view *view, const struct sks_binding *binding, un
 				    : sks_prefix_contains(where, &addr) ? 1
 									: 2;
 
-		if (!is_candidate(view, binding, &dests[i], family) ||
+		if (dests[i].ifindex != ifindex ||
+		    !is_candidate(view, binding, &dests[i], family) ||
 		    (up && !is_up(view, i, family)))
 			continue;
 		if (!best[rank] || dests[i].born < dests[best[rank]].born)
@@ -214,24 +216,48 @@ static int refuse_ambiguous(const struct sks_route *route, struct sks_verdict *v
 			  sks_route_format(route, text));
 }
 
+/* Is there no candidate before this one that is bound to the same interface, or to none as well? */
+static bool is_first_there(const struct view *view, const struct sks_binding *binding,
+			   unsigned int family, uint32_t dest)
+{
+	const struct sks_dest *dests = view->space->maps.dests;
+
+	if (!is_candidate(view, binding, &dests[dest], family))
+		return false;
+	for (uint32_t i = 1; i < dest; i++) {
+		if (dests[i].ifindex == dests[dest].ifindex &&
+		    is_candidate(view, binding, &dests[i], family))
+			return false;
+	}
+	return true;
+}
+
+/* One socket serves the prefix; of those that are bound to an interface, one for each. */
 static int resolve_where(const struct view *view, const struct sks_binding *binding,
 			 unsigned int family, struct sks_routes *routes,
 			 struct sks_verdict *verdict)
 {
 	struct sks_route route = base_route(view, binding);
-	uint32_t dest = 0;
+	int err = 0;
 
 	route.prefix = sks_binding_prefix(binding);
 	if (binding->where == SKS_WHERE_ANY)
 		route.prefix = (struct sks_prefix){ .family = families[family] };
 	if (route.prefix.family != families[family])
 		return 0;
-	if (choose(view, binding, family, &route.prefix, &dest))
-		return refuse_ambiguous(&route, verdict);
-	if (!dest)
-		return 0;
-	route.dest = (uint16_t)dest;
-	return add_route(routes, &route);
+	for (uint32_t i = 1; !err && i < view->space->n_dests; i++) {
+		uint32_t dest = 0;
+
+		if (!is_first_there(view, binding, family, i))
+			continue;
+		route.ifindex = view->space->maps.dests[i].ifindex;
+		if (choose(view, binding, family, &route.prefix, route.ifindex, &dest))
+			return refuse_ambiguous(&route, verdict);
+		route.dest = (uint16_t)dest;
+		if (dest)
+			err = add_route(routes, &route);
+	}
+	return err;
 }
 
 static void see_sockets(struct view *view)

@@ -15,6 +15,7 @@ struct sks_route {
 	uint8_t proto;		  /* SKS_TCP or SKS_UDP */
 	uint16_t first, last;	  /* host order */
 	uint16_t dest, service;	  /* numbers of records */
+	uint32_t ifindex;	  /* of the destination: only for what arrives there; 0: for all */
 	uint32_t width;		  /* ports that the binding names; "*" is wider than any range */
 	uint16_t begins;	  /* the first of them, also where only a piece is left */
 	uint32_t born;

@@ -158,18 +158,18 @@ uint32_t sks_dest_families(const struct sks_dest *dest, uint32_t epoch)
 	return has_a ? a->families : has_b ? b->families : 0;
 }
 
-void sks_dest_widen(struct sks_space *space, struct sks_dest *dest, uint32_t families)
+void sks_dest_set_families(struct sks_space *space, struct sks_dest *dest, uint32_t families)
 {
-	uint32_t next = sks_next_epoch(space), now = sks_dest_families(dest, next);
+	uint32_t next = sks_next_epoch(space);
 	struct sks_reach *reach = &dest->reach[0];
 
-	if ((now | families) == now)
+	if (families == sks_dest_families(dest, next))
 		return;
 	/* Overwrites the copy that does not count now. */
 	if (reach->since != next &&
 	    (dest->reach[1].since == next || dest->reach[1].since < reach->since))
 		reach = &dest->reach[1];
-	reach->families = now | families;
+	reach->families = families;
 	__atomic_store_n(&reach->since, next, __ATOMIC_RELEASE);
 }
 
@@ -194,6 +194,10 @@ static void settle_dest(struct sks_space *space, uint32_t i, uint32_t epoch)
 	for (int k = 0; k < 2; k++) {
 		if (dest->reach[k].since > epoch)
 			dest->reach[k].since = 0;
+	}
+	for (unsigned int family = SKS_V4; family <= SKS_V6; family++) {
+		if (dest->slot[family] == 0 && !(sks_dest_families(dest, epoch) & 1u << family))
+			dest->slot[family] = SKS_SLOT_PASS;
 	}
 }
 

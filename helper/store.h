@@ -78,8 +78,8 @@ void sks_store_abort(struct sks_space *space);
 
 /* SKS_SERVES_... of the destination's sockets, in that epoch. */
 uint32_t sks_dest_families(const struct sks_dest *dest, uint32_t epoch);
-/* Adds to what it serves in the next state. */
-void sks_dest_widen(struct sks_space *space, struct sks_dest *dest, uint32_t families);
+/* What it serves in the next state; a family that it does not serve any more is passed. */
+void sks_dest_set_families(struct sks_space *space, struct sks_dest *dest, uint32_t families);
 
 /*
  * The next number from *cursor on, going round from first to end - 1, that is not used; end when

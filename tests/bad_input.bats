@@ -61,7 +61,7 @@ unharmed() {
 @test "bad input: records that are too long" {
 	answer 'E2BIG the request is too long: a spec has at most 16384 bytes' spec-of-16385 \
 		spec-of-64k record-of-200k
-	answer steered valid-of-16384
+	answer steered spec-of-16384-valid
 	unharmed
 }
 
@@ -185,16 +185,17 @@ END
 @test "bad input: a connection that says nothing is dropped, and others are served meanwhile" {
 	local began took
 	began=$(now_ms)
-	start_server idle /usr/bin/python3 "$PROGS/wire_probe.py" "$SOCKET" idle idle
+	start_server idle /usr/bin/python3 "$PROGS/wire_probe.py" "$SOCKET" idle
 	wait_until 2 has_fds $((FDS + 1))
 	serve other 9 0.0.0.0#9999
 	took=$(($(now_ms) - began))
-	((took < 900 * SKS_SLOW)) && gets 127.0.0.1 9 other
-	has_fds $((FDS + 1))
+	((took < 900 * SKS_SLOW))
+	silent other
+	gets 127.0.0.1 9 other
 	wait_server idle
 	# After the second that a server would wait.
 	is "$(sed 's/after 1\.[0-3] s/in time/' "$SKS_DIR/idle.log")" \
-		$'idle: no answer in time\nidle: no answer in time'
+		'idle: no answer in time'
 	unharmed
 }
 

@@ -79,6 +79,12 @@ silent() {
 	is "$(log_of "$1")" ready
 }
 
+# passes_by PORT: within 1 s nobody steers it any more, and a stranger who binds it is served.
+passes_by() {
+	plain "stranger$1" "0.0.0.0#$1"
+	wait_until 1 gets 127.0.0.1 "$1" "stranger$1"
+}
+
 # calls WORD...: progs/calls.c under the library as user $AS in $NS, with $SPEC; to its end.
 calls() {
 	local AS_WHO
@@ -116,7 +122,7 @@ audit() {
 	in_ns "$PROGS/pins" audit "$(pins_dir)"
 }
 
-# label_count N: as many services are in the status of $NS.
+# services_are 'LABEL...': those and no others, sorted, are in the status of $NS.
 services_are() {
 	is "$(status_jq '[.services[].label] | sort | join(" ")')" "$1"
 }

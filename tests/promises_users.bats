@@ -19,7 +19,7 @@ refuses() {
 	local text=$1
 	SPEC=$2 SERVERS=("${@:3}")
 	listen_all
-	has "$stderr" "sksteer: $text"
+	has "$stderr" "$text"
 }
 
 # $SERVERS, or one on every address, under the library; bind and listen return what they would.
@@ -66,10 +66,10 @@ unprivileged_start() {
 @test 'promise 4: "*" and ranges of more than 1024 ports are for root' {
 	export AS=nobody
 	start_helper
-	refuses '"*": "*" and ranges of more than 1024 ports are for root' '*'
-	refuses 'the range: "*" and ranges of more than 1024 ports are for root' 2000-3024
-	refuses '"*": ' '127.0.0.0/8:*'
-	refuses '"*": ' '*/udp' 0.0.0.0#5353/udp
+	refuses '*: "*" and ranges of more than 1024 ports are for root' '*'
+	refuses '2000-3024: "*" and ranges of more than 1024 ports are for root' 2000-3024
+	refuses '127.0.0.0/8:*: "*" and ranges' '127.0.0.0/8:*'
+	refuses '*/udp: "*" and ranges' '*/udp' 0.0.0.0#5353/udp
 	AS=root grants '*'
 	AS=root grants 2000-3024
 }
@@ -118,16 +118,17 @@ unprivileged_start() {
 }
 
 @test "promise 4: what another user's service has, live or down, is not to be had" {
+	local taken="0.0.0.0/0:8080-8090/tcp is steered to another user's service already"
 	export AS=user2
 	start_helper
 	AS=nobody serve web 8080-8090 SKSTEER_LABEL=web 0.0.0.0#7777
-	refuses '0.0.0.0/0:8080-8090/tcp is steered to "web" already' 8080 0.0.0.0#7778
-	refuses '0.0.0.0/0:8080-8090/tcp is steered to "web" already' 127.0.0.1:8090 0.0.0.0#7778
-	refuses '0.0.0.0/0:8080-8090/tcp is steered to "web" already' 8000-8080 0.0.0.0#7778
+	refuses "$taken" 8080 0.0.0.0#7778
+	refuses "$taken" 127.0.0.1:8090 0.0.0.0#7778
+	refuses "$taken" 8000-8080 0.0.0.0#7778
 	grants 8091 0.0.0.0#7778
 	grants 8080/udp 0.0.0.0#7778/udp
 	kill_server web
-	refuses '0.0.0.0/0:8080-8090/tcp is steered to "web" already' 8080 0.0.0.0#7778
+	refuses "$taken" 8080 0.0.0.0#7778
 	refused 127.0.0.1 8080
 	AS=nobody serve back 8080-8090 SKSTEER_LABEL=web 0.0.0.0#7777
 	gets 127.0.0.1 8080 back
@@ -158,7 +159,7 @@ unprivileged_start() {
 	grants 8004
 	grants 8001/udp 0.0.0.0#7777/udp
 	grants '[::1]:8002' ::#7777
-	# What waits for a connection elsewhere holds nothing.
+	# Another namespace's sockets hold nothing here.
 	add_ns other
 	NS=other grants 8001,8002
 }
@@ -205,7 +206,7 @@ unprivileged_start() {
 	kill_server one
 	refused 127.0.0.1 8001
 	AS=user2 serve five 8001 0.0.0.0#7775
-	said five 'is steered to "web" already'
+	said five "is steered to another user's service already"
 }
 
 @test "promise 4: uid 0 without CAP_NET_ADMIN, as in a container, is a user like others" {

@@ -4,7 +4,7 @@
 
 Each case is a connection of its own and a line on stdout: "CASE: ERRNO text", "CASE: steered" or
 "CASE: done" with the text if there is any, or "CASE: no answer". The cases stand below, each a
-function; with the case "hoard N" it goes on for ever.
+function; with "hoard N" it goes on for ever.
 """
 import errno
 import os
@@ -78,18 +78,18 @@ def receive(conn):
     return f"{errno.errorcode[-err] if err else 'steered' if steered else 'done'} {text}".rstrip()
 
 
-def ask(record, fds=()):
-    conn = greet()
-    with conn:
-        socket.send_fds(conn, [record], [fd if isinstance(fd, int) else fd.fileno() for fd in fds])
+def ask(record, things=()):
+    fds = [thing if isinstance(thing, int) else thing.detach() for thing in things]
+    with greet() as conn:
+        socket.send_fds(conn, [record], fds)
         for fd in fds:  # the helper's is now the last one
-            os.close(fd) if isinstance(fd, int) else fd.close()
+            os.close(fd)
         return receive(conn)
 
 
-def listener(family=socket.AF_INET, kind=socket.SOCK_STREAM, proto=0):
-    sock = socket.socket(family, kind, proto)
-    sock.bind(("127.0.0.1", 0) if family == socket.AF_INET else ("::1", 0))
+def listener(kind=socket.SOCK_STREAM, proto=0):
+    sock = socket.socket(socket.AF_INET, kind, proto)
+    sock.bind(("127.0.0.1", 0))
     if kind == socket.SOCK_STREAM:
         sock.listen()
     return sock
@@ -97,315 +97,138 @@ def listener(family=socket.AF_INET, kind=socket.SOCK_STREAM, proto=0):
 
 # --- records -----------------------------------------------------------------------------------
 
+RECORDS = {
+    "nothing": b"",
+    "one-byte": b"\1",
+    "half-a-request": request()[:64],
+    "a-byte-short": request(spec=b"")[:-1],
+    "a-byte-long": request() + b"x",
+    "version-0": request(version=0),
+    "version-2": request(version=2),
+    "op-0": request(0),
+    "op-8": request(8),
+    "op-65535": request(65535),
+    "mode-4": request(mode=4),
+    "weight-of-none": request(weight=1),
+    "join-without-weight": request(mode=2),
+    "register-with-address": request(family=socket.AF_INET, port=7777, addr=b"\x7f\0\0\1"),
+    "port-without-family": request(CHECK, port=7777),
+    "address-of-another-family": request(CHECK, family=socket.AF_UNIX, port=7777),
+    "address-beyond-ipv4": request(CHECK, family=socket.AF_INET, port=7777, addr=b"x" * 16),
+    "reserved-bytes": request(reserved=b"\0" * 15 + b"x"),
+    "label-without-end": request(label=b"x" * 64),
+    "label-with-more-behind": request(label=b"web\0x"),
+    "spec-len-too-small": request(spec=b"8,88", spec_len=3),
+    "spec-len-too-large": request(spec=b"8,88", spec_len=5),
+    "spec-len-of-4g": request(spec=b"8,88", spec_len=0xFFFFFFFF),
+    "spec-of-16385": request(spec=b"8," * 8192 + b"8"),
+    "spec-of-64k": request(spec=b"8," * 32768),
+    "record-of-200k": b"x" * 200000,
+    "noise": os.urandom(4096),
+    "neither-ports-nor-label": request(spec=b""),
+    "descriptor-with-status": request(STATUS, b""),
+}
 
-@case
-def nothing():
-    return ask(b"")
+SPECS = {
+    "backwards": b"9-3",
+    "port-0": b"0",
+    "empty-item": b"80,,81",
+    "blank": b"80, 81",
+    "rubbish": b"80x",
+    "zero-bytes": b"80\0" * 9,
+    "not-ascii": b"\xff\xfe\x1b[31m",
+    "host-bits": b"192.0.2.1/24:80",
+    "mapped": b"[::ffff:192.0.2.0/120]:80",
+    "no-length": b"0.0.0.0:80",
+    "two-listeners": b"1=80;2=80",
+    "of-16384-dots": b"." * 16384,
+    "of-16384-commas": b"," * 16384,
+    "of-16384-valid": b",".join(b"%d" % (10000 + 2 * i) for i in range(2730)) + b",9999",
+}
 
+LABELS = {
+    "of-a-dash": b"-",
+    "with-a-blank": b"a b",
+    "with-a-slash": b"../web",
+    "like-ours": b"@web-1",
+    "with-escapes": b"\x1b[31mweb",
+    "not-ascii": "wéb".encode(),
+}
 
-@case
-def one_byte():
-    return ask(b"\1")
+MODES = {"replace": 1, "join": 2, "share": 3}
 
-
-@case
-def half_a_request():
-    return ask(request()[:64])
-
-
-@case
-def a_byte_short():
-    return ask(request(spec=b"")[:-1])
-
-
-@case
-def a_byte_long():
-    return ask(request() + b"x", [listener()])
-
-
-@case
-def version_0():
-    return ask(request(version=0), [listener()])
-
-
-@case
-def version_2():
-    return ask(request(version=2), [listener()])
-
-
-@case
-def op_0():
-    return ask(request(0))
-
-
-@case
-def op_8():
-    return ask(request(8))
-
-
-@case
-def op_65535():
-    return ask(request(65535))
-
-
-@case
-def mode_4():
-    return ask(request(mode=4), [listener()])
-
-
-@case
-def weight_of_none():
-    return ask(request(weight=1), [listener()])
-
-
-@case
-def join_without_weight():
-    return ask(request(mode=2), [listener()])
-
-
-@case
-def register_with_address():
-    return ask(request(family=socket.AF_INET, port=7777, addr=b"\x7f\0\0\1"), [listener()])
-
-
-@case
-def port_without_family():
-    return ask(request(CHECK, port=7777), [socket.socket()])
+# From sksteerctl's side: without a descriptor.
+OTHERS = {
+    "bind-without-label": request(BIND),
+    "bind-without-spec": request(BIND, b"", label=b"web"),
+    "bind-with-listener": request(BIND, b"7777=8", label=b"web"),
+    "unbind-nobodys": request(UNBIND, label=b"nobodys"),
+    "unload": request(UNLOAD, b""),
+}
 
 
-@case
-def address_of_another_family():
-    return ask(request(CHECK, family=socket.AF_UNIX, port=7777), [socket.socket()])
+def add(name, record, make_fds=lambda: [listener()]):
+    cases[name] = lambda: ask(record, make_fds())
 
 
-@case
-def address_beyond_ipv4():
-    return ask(request(CHECK, family=socket.AF_INET, port=7777, addr=b"x" * 16), [socket.socket()])
-
-
-@case
-def reserved_bytes():
-    return ask(request(reserved=b"\0" * 15 + b"x"), [listener()])
-
-
-@case
-def label_without_end():
-    return ask(request(label=b"x" * 64), [listener()])
-
-
-@case
-def label_with_more_behind():
-    return ask(request(label=b"web\0x"), [listener()])
-
-
-@case
-def spec_len_too_small():
-    return ask(request(spec=b"8,88", spec_len=3), [listener()])
-
-
-@case
-def spec_len_too_large():
-    return ask(request(spec=b"8,88", spec_len=5), [listener()])
-
-
-@case
-def spec_len_of_4g():
-    return ask(request(spec=b"8,88", spec_len=0xFFFFFFFF), [listener()])
-
-
-@case
-def spec_of_16385():
-    return ask(request(spec=b"8," * 8192 + b"8"), [listener()])
-
-
-@case
-def spec_of_64k():
-    return ask(request(spec=b"8," * 32768), [listener()])
-
-
-@case
-def record_of_200k():
-    return ask(b"x" * 200000, [listener()])
-
-
-@case
-def noise():
-    return ask(os.urandom(4096), [listener()])
-
-
-@case
-def second_record():
-    conn = greet()
-    with conn, listener() as sock:
-        socket.send_fds(conn, [request()], [sock.fileno()])
-        try:
-            socket.send_fds(conn, [request()], [sock.fileno()])
-        except BrokenPipeError:  # hung up already
-            pass
-        return receive(conn)
-
-
-@case
-def before_the_greeting():
-    conn = connect()
-    with conn, listener() as sock:
-        socket.send_fds(conn, [request()], [sock.fileno()])
-        conn.recv(64)
-        return receive(conn)
+def add_records():
+    assert len(SPECS["of-16384-valid"]) == 16384
+    for name, record in RECORDS.items():
+        add(name, record)
+    for name, spec in SPECS.items():
+        add("spec-" + name, request(spec=spec))
+    for name, label in LABELS.items():
+        add("label-" + name, request(label=label))
+        add("bound-label-" + name, request(BIND, label=label), list)
+    for name, mode in MODES.items():
+        fields = {"mode": mode, "weight": 100 if name == "join" else 0, "label": b"web"}
+        add("mode-" + name, request(**fields))
+        add("checked-mode-" + name, request(CHECK, **fields))
+    for name, record in OTHERS.items():
+        add(name, record, list)
 
 
 # --- descriptors -------------------------------------------------------------------------------
 
 
-@case
-def no_descriptor():
-    return ask(request())
-
-
-@case
-def two_descriptors():
-    return ask(request(), [listener(), listener()])
-
-
-@case
-def five_descriptors():
-    return ask(request(), [listener() for _ in range(5)])
-
-
-@case
-def two_hundred_descriptors():
-    return ask(request(), [os.open("/dev/null", os.O_RDONLY) for _ in range(200)])
-
-
-@case
-def file():
-    return ask(request(), [os.open("/proc/self/exe", os.O_RDONLY)])
-
-
-@case
-def directory():
-    return ask(request(), [os.open("/", os.O_RDONLY)])
-
-
-@case
-def path_only():
-    return ask(request(), [os.open("/", os.O_PATH)])
-
-
-@case
-def device():
-    return ask(request(), [os.open("/dev/null", os.O_RDWR)])
-
-
-@case
-def pipe():
-    ends = os.pipe()
-    return ask(request(), ends[:1])
-
-
-@case
-def epoll():
-    with select.epoll() as poll:
-        return ask(request(), [os.dup(poll.fileno())])
-
-
-@case
-def unix():
-    sock = socket.socket(socket.AF_UNIX)
-    sock.bind("\0sksteer-wire-probe")
-    sock.listen()
-    return ask(request(), [sock])
-
-
-@case
-def itself():
-    conn = greet()
-    with conn:
-        socket.send_fds(conn, [request()], [conn.fileno()])
-        return receive(conn)
-
-
-@case
-def netlink():
-    return ask(request(), [socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)])
-
-
-@case
-def packet():
-    return ask(request(), [socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)])
-
-
-@case
-def raw():
-    return ask(request(), [socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)])
-
-
-@case
-def mptcp():
-    return ask(request(), [listener(proto=MPTCP)])
-
-
-@case
-def udplite():
-    return ask(request(), [listener(kind=socket.SOCK_DGRAM, proto=UDPLITE)])
-
-
-@case
-def sctp():
-    try:
-        return ask(request(), [listener(proto=SCTP)])
-    except OSError:
-        return "this kernel has none"
-
-
-@case
-def unbound():
-    return ask(request(), [socket.socket()])
-
-
-@case
-def unbound_udp():
-    return ask(request(spec=b"8/udp"), [socket.socket(type=socket.SOCK_DGRAM)])
-
-
-@case
-def bound_not_listening():
+def bound():
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
-    return ask(request(), [sock])
+    return sock
 
 
-@case
 def listened_once():
     sock = listener()
     sock.shutdown(socket.SHUT_RD)
-    return ask(request(), [sock])
+    return sock
 
 
-@case
+def unix_listener():
+    sock = socket.socket(socket.AF_UNIX)
+    sock.bind("\0sksteer-wire-probe")
+    sock.listen()
+    return sock
+
+
 def connected():
-    server = listener()
-    client = socket.create_connection(server.getsockname())
-    return ask(request(), [client])
+    kept.append(listener())
+    return socket.create_connection(kept[-1].getsockname())
 
 
-@case
 def accepted():
     server = listener()
     kept.append(socket.create_connection(server.getsockname()))
-    return ask(request(), [server.accept()[0]])
+    return server.accept()[0]
 
 
-@case
 def connected_udp():
     sock = socket.socket(type=socket.SOCK_DGRAM)
     sock.connect(("127.0.0.1", 9))
-    return ask(request(spec=b"8/udp"), [sock])
+    return sock
 
 
-@case
 def lingering():
-    """The last close of a socket that waits a minute for its peer to read."""
+    """Its last close waits a minute for a peer that does not read."""
     server = listener()
     client = socket.create_connection(server.getsockname())
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, NEVER))
@@ -415,108 +238,85 @@ def lingering():
         while True:
             client.send(bytes(1 << 16))
     except BlockingIOError:
-        pass
-    return ask(request(), [client])
+        return client
+
+
+def epoll():
+    with select.epoll() as poll:
+        return os.dup(poll.fileno())
+
+
+# Each makes one; of-another-namespace is what the probe is started with as descriptor 3.
+DESCRIPTORS = {
+    "file": lambda: os.open("/proc/self/exe", os.O_RDONLY),
+    "directory": lambda: os.open("/", os.O_RDONLY),
+    "path-only": lambda: os.open("/", os.O_PATH),
+    "device": lambda: os.open("/dev/null", os.O_RDWR),
+    "pipe": lambda: os.pipe()[0],
+    "epoll": epoll,
+    "unix": unix_listener,
+    "netlink": lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0),
+    "packet": lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0),
+    "raw": lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP),
+    "mptcp": lambda: listener(proto=MPTCP),
+    "udplite": lambda: listener(kind=socket.SOCK_DGRAM, proto=UDPLITE),
+    "unbound": socket.socket,
+    "unbound-udp": lambda: socket.socket(type=socket.SOCK_DGRAM),
+    "bound-not-listening": bound,
+    "listened-once": listened_once,
+    "connected": connected,
+    "accepted": accepted,
+    "connected-udp": connected_udp,
+    "lingering": lingering,
+    "of-another-namespace": lambda: os.dup(3),
+}
+
+
+def add_descriptors():
+    for name, make in DESCRIPTORS.items():
+        add(name, request(spec=b"8/udp" if "udp" in name else b"8"), lambda make=make: [make()])
+    add("no-descriptor", request(), list)
+    add("two-descriptors", request(), lambda: [listener(), listener()])
+    add("five-descriptors", request(), lambda: [listener() for _ in range(5)])
+    add("two-hundred-descriptors", request(), lambda: [os.dup(1) for _ in range(200)])
 
 
 @case
-def of_another_namespace():
-    """wire_probe.py is started with it as descriptor 3."""
-    return ask(request(), [os.dup(3)])
+def sctp():
+    try:
+        sock = listener(proto=SCTP)
+    except OSError:
+        return "this kernel has none"
+    return ask(request(), [sock])
 
 
 @case
-def descriptor_with_status():
-    return ask(request(STATUS, b""), [listener()])
-
-
-# --- words -------------------------------------------------------------------------------------
-
-
-@case
-def neither_ports_nor_label():
-    return ask(request(spec=b""), [listener()])
-
-
-def add_specs():
-    specs = {
-        "backwards": b"9-3",
-        "port-0": b"0",
-        "empty-item": b"80,,81",
-        "blank": b"80, 81",
-        "rubbish": b"80x",
-        "zero-bytes": b"80\0" * 9,
-        "not-ascii": b"\xff\xfe\x1b[31m",
-        "host-bits": b"192.0.2.1/24:80",
-        "mapped": b"[::ffff:192.0.2.0/120]:80",
-        "no-length": b"0.0.0.0:80",
-        "two-listeners": b"1=80;2=80",
-        "of-16384-dots": b"." * 16384,
-        "of-16384-commas": b"," * 16384,
-    }
-    for name, spec in specs.items():
-        cases["spec-" + name] = lambda spec=spec: ask(request(spec=spec), [listener()])
-
-
-def add_labels():
-    labels = {
-        "of-a-dash": b"-",
-        "with-a-blank": b"a b",
-        "with-a-slash": b"../web",
-        "like-ours": b"@web-1",
-        "with-escapes": b"\x1b[31mweb",
-        "not-ascii": "wéb".encode(),
-    }
-    for name, label in labels.items():
-        cases["label-" + name] = lambda label=label: ask(request(label=label), [listener()])
-        cases["bound-label-" + name] = lambda label=label: ask(request(BIND, label=label))
-
-
-def add_modes():
-    for mode, name in enumerate(("replace", "join", "share"), 1):
-        fields = {"mode": mode, "weight": 100 if name == "join" else 0, "label": b"web"}
-        cases["mode-" + name] = lambda f=fields: ask(request(**f), [listener()])
-        cases["checked-mode-" + name] = lambda f=fields: ask(request(CHECK, **f), [listener()])
-
-
-@case
-def bind_without_label():
-    return ask(request(BIND))
-
-
-@case
-def bind_without_spec():
-    return ask(request(BIND, b"", label=b"web"))
-
-
-@case
-def bind_with_listener():
-    return ask(request(BIND, b"7777=8", label=b"web"))
-
-
-@case
-def unbind_nobodys():
-    return ask(request(UNBIND, label=b"nobodys"))
-
-
-@case
-def unload():
-    return ask(request(UNLOAD, b""))
-
-
-@case
-def valid():
-    return ask(request(spec=b"8"), [listener()])
-
-
-@case
-def valid_of_16384():
-    ports = b",".join(b"%d" % port for port in range(10000, 10000 + 2 * 2730, 2))
-    assert len(ports + b",9999") == 16384
-    return ask(request(spec=ports + b",9999"), [listener()])
+def itself():
+    with greet() as conn:
+        socket.send_fds(conn, [request()], [conn.fileno()])
+        return receive(conn)
 
 
 # --- connections -------------------------------------------------------------------------------
+
+
+@case
+def before_the_greeting():
+    with connect() as conn, listener() as sock:
+        socket.send_fds(conn, [request()], [sock.fileno()])
+        conn.recv(64)
+        return receive(conn)
+
+
+@case
+def second_record():
+    with greet() as conn, listener() as sock:
+        socket.send_fds(conn, [request()], [sock.fileno()])
+        try:
+            socket.send_fds(conn, [request()], [sock.fileno()])
+        except BrokenPipeError:  # hung up already
+            pass
+        return receive(conn)
 
 
 @case
@@ -561,9 +361,8 @@ def hoard(n):
 
 
 def main():
-    add_specs()
-    add_labels()
-    add_modes()
+    add_records()
+    add_descriptors()
     if sys.argv[2] == "hoard":
         hoard(int(sys.argv[3]))
     for name in sys.argv[2:]:

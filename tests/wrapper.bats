@@ -251,7 +251,8 @@ denied() {
 	wait_answer 127.0.0.1 7777
 	refused 127.0.0.1 80
 	refused 127.0.0.1 8077
-	is "$(log_of echo)" 'sksteer: port 80 is for root (net.ipv4.ip_unprivileged_port_start is 1024)'
+	is "$(log_of echo | wc -l)" 1
+	has "$(log_of echo)" 'port 80 is for root (net.ipv4.ip_unprivileged_port_start is 1024)'
 	kill_server echo
 	run as_user "$RUN" --socket "$SOCKET" --strict -p 8077,80 "$PROGS/calls" tcp4 \
 		bind=127.0.0.1#7777
@@ -344,7 +345,7 @@ denied() {
 
 @test "another user: a port on which somebody else's socket listens is refused" {
 	start_helper
-	start_server other "${AS_USER2[@]}" ncat -4lk 127.0.0.1 8077 --sh-exec 'echo other'
+	start_server other "${AS_USER2[@]}" ncat -4lk 127.0.0.1 8077 --sh-exec 'read -r _; echo other'
 	wait_port 8077
 	denied 8077 'port 8077 is held by a socket of user 65533 on 127.0.0.1'
 	denied 8076-8078 'port 8077 is held by a socket of user 65533'
@@ -359,11 +360,11 @@ denied() {
 
 @test "another user: so it is where the holder's socket is of both families, and by UDP" {
 	start_helper
-	start_server both "${AS_USER2[@]}" socat TCP6-LISTEN:8077,fork,ipv6-v6only=0 SYSTEM:'echo other'
+	start_server both "${AS_USER2[@]}" socat TCP6-LISTEN:8077,fork,ipv6-v6only=0 SYSTEM:'read -r _; echo other'
 	wait_port 8077
 	denied 8077 'port 8077 is held by a socket of user 65533 on every address'
 	is "$(ask 127.0.0.1 8077)" other
-	start_server udp "${AS_USER2[@]}" socat UDP4-RECVFROM:8078,fork SYSTEM:'echo other'
+	start_server udp "${AS_USER2[@]}" socat UDP4-RECVFROM:8078,fork SYSTEM:'read -r _; echo other'
 	wait_port 8078 '' udp
 	user_server echo 8078/udp socat UDP4-RECVFROM:7777,fork EXEC:cat
 	wait_port 7777 '' udp

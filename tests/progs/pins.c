@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * Owns a look at the pinned maps of one namespace past the helper: pins WHAT DIR.
- *	audit  exit status 0, or says which record is none of the current state's, or half of one
- *	epoch  prints how many changes were published
- *	old    makes the running program one of another build, as after an upgrade
+ *
+ * audit: exit status 0, or says which record is none of the current state's, or half of one.
+ * epoch: prints how many changes were published.
+ * old: makes the running program one of another build, as it is after an upgrade.
+ * cut: leaves what a helper leaves that is killed in the middle of two registrations. One brings the
+ * label "half", the other has put the socket of the label "cut" into the map, but not its record.
  */
 #include <err.h>
 #include <errno.h>
@@ -148,6 +151,40 @@ static int audit(const char *dir)
 	return faults ? 1 : 0;
 }
 
+static int cut(const char *dir)
+{
+	const struct sks_ports *ports = map_pin(dir, "ports", sizeof(*ports));
+	struct sks_dest *dests = map_pin(dir, "dests", sizeof(*dests) * SKS_MAX_DESTS);
+	struct sks_slot *slots = map_pin(dir, "slots", sizeof(*slots) * SKS_MAX_SLOTS);
+	struct sks_service *services =
+		map_pin(dir, "services", sizeof(*services) * SKS_MAX_SERVICES);
+	struct sks_binding *bindings =
+		map_pin(dir, "bindings", sizeof(*bindings) * SKS_MAX_BINDINGS);
+	__u32 next = ports->head.epoch + 1;
+	unsigned int service = 0, binding = 0;
+
+	while (services[service].born)
+		service++;
+	while (bindings[binding].born)
+		binding++;
+	services[service] = (struct sks_service){ .born = next, .named = 1, .label = "half" };
+	bindings[binding] = (struct sks_binding){ .born = next,
+						  .service = (__u16)service,
+						  .first = 9,
+						  .last = 9,
+						  .source = SKS_FROM_SPEC,
+						  .where = 1 };
+	for (int i = 0; i < (int)SKS_MAX_BINDINGS; i++) {
+		if (bindings[i].born && !strcmp(services[bindings[i].service].label, "cut"))
+			bindings[i].died = next;
+	}
+	for (int i = 1; i < (int)SKS_MAX_SLOTS; i++) {
+		if (slots[i].cookie && !strcmp(services[dests[slots[i].dest].service].label, "cut"))
+			slots[i].cookie = 0;
+	}
+	return 0;
+}
+
 static int print_epoch(const char *dir)
 {
 	const struct sks_ports *ports = map_pin(dir, "ports", sizeof(*ports));
@@ -168,9 +205,11 @@ int main(int argc, char **argv)
 {
 	if (argc == 3 && !strcmp(argv[1], "audit"))
 		return audit(argv[2]);
+	if (argc == 3 && !strcmp(argv[1], "cut"))
+		return cut(argv[2]);
 	if (argc == 3 && !strcmp(argv[1], "epoch"))
 		return print_epoch(argv[2]);
 	if (argc == 3 && !strcmp(argv[1], "old"))
 		return make_old(argv[2]);
-	errx(2, "usage: pins audit|epoch|old DIR");
+	errx(2, "usage: pins audit|cut|epoch|old DIR");
 }

@@ -1,0 +1,105 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+# Owns what the tests of steering and of labels share: servers whose every listener has a name
+# (progs/stand.c), and the question which of them answers where (progs/dial.c).
+
+bats_require_minimum_version 1.5.0
+load lib
+
+setup() {
+	sks_setup
+	need jq
+	start_helper
+}
+
+teardown() {
+	sks_teardown
+}
+
+says() {
+	grep -qx "$2" "$SKS_DIR/$1.log"
+}
+
+# begin NAME [SKSTEER_X=...]... WORD...: progs/stand.c under the library, as the user $AS (root,
+# nobody or user2) in $NS. Returns at once.
+begin() {
+	local name=$1 vars=() user=()
+	shift
+	while [[ $1 == SKSTEER_* ]]; do
+		vars+=("$1")
+		shift
+	done
+	case ${AS:-root} in
+	nobody) user=("${AS_NOBODY[@]}") ;;
+	user2) user=("${AS_USER2[@]}") ;;
+	esac
+	: > "$SKS_DIR/$name.log"
+	start_server "$name" "${user[@]}" env LD_PRELOAD="$LIB" SKSTEER_SOCKET="$SOCKET" \
+		"${vars[@]}" "$PROGS/stand" "$@"
+}
+
+# stand NAME [SKSTEER_X=...]... WORD...: the same, and returns when all words are done: from its
+# listen(2) on a port is steered, so no test waits for one.
+stand() {
+	begin "$@"
+	wait_until 5 says "$1" ready
+}
+
+# stand_run NAME OPTION... -- WORD...: the same under sksteer-run.
+stand_run() {
+	local name=$1 options=()
+	shift
+	while [[ $1 != -- ]]; do
+		options+=("$1")
+		shift
+	done
+	shift
+	: > "$SKS_DIR/$name.log"
+	start_server "$name" "$RUN" --socket "$SOCKET" "${options[@]}" -- "$PROGS/stand" "$@"
+	wait_until 5 says "$name" ready
+}
+
+# plain NAME WORD...: the same server without us.
+plain() {
+	local name=$1
+	shift
+	: > "$SKS_DIR/$name.log"
+	start_server "$name" "$PROGS/stand" "$@"
+	wait_until 5 says "$name" ready
+}
+
+# said NAME LINE...: what it said but for "ready", exactly.
+said() {
+	local name=$1
+	shift
+	is "$(grep -vx ready "$SKS_DIR/$name.log")" "$(IFS=$'\n' && echo "$*")"
+}
+
+# reaches PLACE=WHO...: PLACE is ADDRESS#PORT[-LAST][/udp], and WHO what progs/dial.c says of it: the
+# name of a listener, "refused", "nothing". All are asked, and compared as a whole.
+reaches() {
+	local each places=() expected=''
+	for each in "$@"; do
+		places+=("${each%=*}")
+		expected+="${each%=*} ${each##*=}"$'\n'
+	done
+	is "$(dial ${FROM:+-s "$FROM"} "${places[@]}")" "${expected%$'\n'}"
+}
+
+# dial ARGUMENT...: from $NS.
+dial() {
+	in_ns env SKS_SLOW="$SKS_SLOW" timeout --signal=KILL $((30 * SKS_SLOW)) "$PROGS/dial" "$@"
+}
+
+# service FILTER [LABEL]: of the service with that label, or of all of them.
+service() {
+	status_jq ".services[] | select(\"${2:-}\" == \"\" or .label == \"${2:-}\") | $1"
+}
+
+# local_route PREFIX...: AnyIP: every address of it is this host's.
+local_route() {
+	local prefix
+	for prefix in "$@"; do
+		in_ns ip route add local "$prefix" dev lo
+	done
+}

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Owns the property test of what the helper compiles and the program decides, as TAP: after every
+ * random change each random packet gets what the naive model says, and a change that is forgotten,
+ * by an abort or with the helper's death, has changed nothing.
+ *
+ * Usage, as root: dispatch_test [SEED [ROUNDS]]
+ */
+#include <time.h>
+
+#include "../../helper/compile.h"
+#include "dispatch_change.h"
+
+#define ROUNDS	256
+#define PACKETS 80 /* a round */
+
+enum fate { COMMIT, ABORT, CRASH, FATES };
+
+static unsigned int met[M_TIE + 1], fates[FATES], n_ambiguous, n_crowded;
+
+/* --- for people ------------------------------------------------------------------------------- */
+
+static void print_verdict(const char *whose, struct m_verdict verdict)
+{
+	static const char *const names[] = { "pass", "drop", "socket", "tie" };
+
+	printf("# %s: %s %llu\n", whose, names[verdict.kind], (unsigned long long)verdict.cookie);
+}
+
+static void print_packet(const struct m_packet *p)
+{
+	struct sks_prefix addr = { .family = m_family(p->family),
+				   .len = p->family == SKS_V6 ? 128 : 32 };
+	char text[SKS_PREFIX_STRLEN];
+
+	memcpy(addr.addr, p->addr, sizeof(addr.addr));
+	printf("# packet to %s port %u/%s\n", sks_prefix_format(&addr, text), p->port,
+	       p->proto == SKS_UDP ? "udp" : "tcp");
+}
+
+static void print_listener(const struct model *m, const struct m_listener *l)
+{
+	char text[SKS_PREFIX_STRLEN];
+	bool first = m->first_port[l->service][l->proto] == l->port;
+
+	printf("# s%u listens on %s port %u/%s, families %u, ifindex %u%s:", l->service,
+	       l->addr.len ? sks_prefix_format(&l->addr, text) : "any address", l->port,
+	       l->proto == SKS_UDP ? "udp" : "tcp", l->families, l->ifindex,
+	       first ? ", first" : "");
+	for (unsigned int i = 0; i < l->n; i++)
+		printf(" %llu (families %u, %s)", (unsigned long long)l->sockets[i].cookie,
+		       l->sockets[i].families,
+		       l->sockets[i].state == M_OPEN	 ? "open"
+		       : l->sockets[i].state == M_SILENT ? "silent"
+							 : "closed");
+	printf("\n");
+}
+
+static void print_binding(const struct m_binding *b)
+{
+	struct sks_binding record = space->maps.bindings[b->record];
+	struct sks_target target = sks_binding_target(&record);
+	char text[SKS_TARGET_STRLEN], listener[SKS_PREFIX_STRLEN];
+
+	printf("# s%u %s %s", b->service, b->left_out ? "leaves out" : "has",
+	       sks_target_format(&target, text));
+	if (b->listener_port)
+		printf(" of listener %s port %u",
+		       b->listener_addr.family ? sks_prefix_format(&b->listener_addr, listener)
+					       : "",
+		       b->listener_port);
+	printf(", since %u\n", b->age);
+}
+
+static void print_model(const struct model *m)
+{
+	for (unsigned int i = 0; i < M_LISTENERS; i++) {
+		if (m->listeners[i].used)
+			print_listener(m, &m->listeners[i]);
+	}
+	for (unsigned int i = 0; i < M_BINDINGS; i++) {
+		if (m->bindings[i].used)
+			print_binding(&m->bindings[i]);
+	}
+}
+
+/* --- one change ------------------------------------------------------------------------------- */
+
+/* A rule has no room for all the prefixes of its class: the rest is in the trie. */
+static bool overflows(void)
+{
+	for (unsigned int i = 0; i < 2 * SKS_MAX_RULES; i++) {
+		if (space->maps.rules[i].trie4 || space->maps.rules[i].trie6)
+			return true;
+	}
+	return false;
+}
+
+/* 0 and what is to be published or discarded; -EINVAL: several sockets could serve a clause. */
+static int compile(const struct sks_service *judged, struct sks_classes **ret_classes)
+{
+	struct sks_routes routes = {}, pieces = {};
+	struct sks_verdict verdict = {};
+	int err = sks_routes_resolve(space, sks_next_epoch(space), judged, &routes, &verdict);
+
+	if (err)
+		return err;
+	need_done(sks_routes_cut(space, &routes, &pieces), "sks_routes_cut");
+	need_done(sks_compile(space, &pieces, ret_classes, &verdict), "sks_compile");
+	sks_routes_free(&routes);
+	sks_routes_free(&pieces);
+	return 0;
+}
+
+static void commit(struct sks_classes *classes)
+{
+	sks_store_commit(space);
+	sks_classes_publish(space, classes);
+}
+
+/* As helper/change.c does it: a family that the listener has not served so far opens afterwards. */
+static void commit_socket(const struct m_socket *s, struct sks_classes *classes)
+{
+	const struct sks_dest *dest = &space->maps.dests[arrival->dest];
+	uint32_t before = SKS_SERVES_BOTH;
+
+	if (dest->born != sks_next_epoch(space))
+		before = sks_dest_families(dest, sks_epoch(&space->maps));
+	sks_slot_link(space, s->slot, before);
+	commit(classes);
+	sks_slot_link(space, s->slot, ~before);
+}
+
+/* Dies after the change was written; its socket may have come to the new listener already. */
+static void crash(struct m_socket *s, struct sks_classes *classes)
+{
+	if (s && arrival->age != sks_next_epoch(space))
+		close_socket(s);
+	else if (s && chance(50))
+		sks_slot_link(space, s->slot, SKS_SERVES_BOTH);
+	sks_classes_free(classes);
+	real_crash();
+	if (s)
+		close_socket(s);
+	(void)sks_slots_sweep(space);
+	forget_closed(&model);
+	look_around(&model, 0);
+}
+
+static void finish(enum fate fate, struct m_socket *s, struct sks_classes *classes)
+{
+	fates[fate]++;
+	if (fate == CRASH) {
+		crash(s, classes);
+		return;
+	}
+	if (fate == COMMIT) {
+		if (s)
+			commit_socket(s, classes);
+		else
+			commit(classes);
+		model = next;
+		return;
+	}
+	sks_classes_discard(space, classes);
+	if (s) {
+		sks_slot_drop(space, s->slot);
+		close_socket(s);
+	}
+	sks_store_abort(space);
+}
+
+/* False: the helper and the model disagree on whether the change can be. */
+static bool change(void)
+{
+	enum fate fate = chance(65) ? COMMIT : chance(60) ? ABORT : CRASH;
+	struct sks_classes *classes = NULL;
+	struct m_socket *s = NULL;
+	unsigned int judged;
+	bool ambiguous;
+	int err;
+
+	shuffle_sockets();
+	next = model;
+	arrival = NULL;
+	for (uint32_t n = 1 + below(5); n; n--)
+		change_something();
+	/* Whoever only asks brings no socket. */
+	if (arrival && (fate == COMMIT || chance(50)))
+		s = take_socket();
+	look_around(&next, sks_next_epoch(space));
+	judged = arrival ? arrival->service : below(M_SERVICES);
+	ambiguous = next.alive[judged] && m_is_ambiguous(&next, judged);
+	err = compile(next.alive[judged] ? service_record(&next, judged) : NULL, &classes);
+	if (err != (ambiguous ? -EINVAL : 0)) {
+		printf("# resolving: error %d, but the model finds it %s\n", err,
+		       ambiguous ? "ambiguous" : "fine");
+		print_model(&next);
+		return false;
+	}
+	n_ambiguous += ambiguous;
+	finish(err && fate == COMMIT ? ABORT : fate, s, classes);
+	n_crowded += overflows();
+	return true;
+}
+
+static bool agrees(const struct model *m, const struct m_packet *p)
+{
+	struct m_verdict wanted = model_verdict(m, p), got = real_verdict(p);
+
+	met[wanted.kind]++;
+	return wanted.kind == M_TIE || (wanted.kind == got.kind && wanted.cookie == got.cookie);
+}
+
+/* --- a failure -------------------------------------------------------------------------------- */
+
+/* The same bindings in a fresh table; of their past only the order of births is kept. */
+static void rebuild(struct model *m)
+{
+	struct sks_classes *classes = NULL;
+
+	for (uint32_t i = 0; i < space->n_bindings; i++) {
+		if (sks_in_next(space, &space->maps.bindings[i]))
+			sks_store_kill_binding(space, &space->maps.bindings[i]);
+	}
+	for (unsigned int i = 0; i < M_BINDINGS; i++) {
+		struct m_binding *b = &m->bindings[i];
+
+		if (!b->used)
+			continue;
+		write_target(m, b);
+		space->maps.bindings[b->record].born = b->age;
+	}
+	need_done(compile(NULL, &classes), "compiling fewer bindings");
+	commit(classes);
+}
+
+/* Drops every binding without which the two still disagree. */
+static void explain(const struct m_packet *p)
+{
+	print_packet(p);
+	print_verdict("the model", model_verdict(&model, p));
+	print_verdict("the program", real_verdict(p));
+	rebuild(&model);
+	if (agrees(&model, p))
+		printf("# in a fresh table they agree: it takes what happened before\n");
+	for (unsigned int i = 0; i < M_BINDINGS && !agrees(&model, p); i++) {
+		next = model;
+		next.bindings[i].used = false;
+		rebuild(&next);
+		if (!agrees(&next, p))
+			model = next;
+		else
+			rebuild(&model);
+	}
+	print_model(&model);
+}
+
+static bool play(unsigned long rounds)
+{
+	for (unsigned long round = 0; round < rounds; round++) {
+		if (!change())
+			return false;
+		for (unsigned int i = 0; i < PACKETS; i++) {
+			struct m_packet p = random_packet(&model);
+
+			if (agrees(&model, &p))
+				continue;
+			printf("# round %lu\n", round);
+			explain(&p);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void check(bool ok, const char *what)
+{
+	static unsigned int n;
+
+	printf("%sok %u - %s\n", ok ? "" : "not ", ++n, what);
+	fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long rounds = argc > 2 ? strtoul(argv[2], NULL, 10) : ROUNDS;
+	struct timespec now;
+	uint64_t seed;
+	bool same, all;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	seed = argc > 1 ? strtoull(argv[1], NULL, 10)
+			: (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+	random_state = seed * 0x9e3779b97f4a7c15u | 1;
+	printf("1..2\n# seed %llu\n", (unsigned long long)seed);
+	fflush(stdout);
+	real_start();
+	same = play(rounds);
+	check(same, "every packet gets what the model says");
+	printf("# %u sockets, %u refused, %u passed, %u ties; %u changes, %u aborted, %u helpers "
+	       "killed, "
+	       "%u ambiguous, %u with a full rule\n",
+	       met[M_SOCKET], met[M_DROP], met[M_PASS], met[M_TIE], fates[COMMIT], fates[ABORT],
+	       fates[CRASH], n_ambiguous, n_crowded);
+	/* So few of them are ambiguous that a run may have none. */
+	all = met[M_SOCKET] && met[M_DROP] && met[M_PASS] && fates[ABORT] && fates[CRASH] &&
+	      n_crowded;
+	check(all || !same || rounds < ROUNDS, "every kind of outcome was met");
+	return !same || !all;
+}
