@@ -186,8 +186,12 @@ static __always_inline void count_failure(struct sks_counter *counter, long err)
 	counter->last_errno = err;
 }
 
-/* The first socket is gone or does not take it: the next that does. 0, or as assign(). */
-static __noinline int assign_next(struct bpf_sk_lookup *ctx, __u32 slot, __u32 family)
+/*
+ * The first socket is gone or does not take it: the next that does. 0, or as assign(). Not static,
+ * so that the verifier walks the loop once rather than for every state that leads here: loading is
+ * most of what a namespace's first server waits for.
+ */
+__noinline int assign_next(struct bpf_sk_lookup *ctx, __u32 slot, __u32 family)
 {
 	long worst = NO_SOCKET;
 

@@ -94,16 +94,19 @@ struct sks_dest *sks_dest_get(struct sks_space *space, const struct sks_service 
 	return found;
 }
 
-void sks_dests_leave(struct sks_space *space, const struct sks_service *service, uint8_t proto,
-		     uint16_t port)
+void sks_dests_leave(struct sks_space *space, const struct sks_service *service)
 {
+	const struct sks_owner *owner = sks_owner(service, sks_next_epoch(space));
 	uint16_t number = sks_service_number(space, service);
+	uint8_t up[SKS_MAX_DESTS] = {};
 
+	for (uint32_t i = 1; i < space->n_slots; i++)
+		up[space->maps.slots[i].dest] |= space->maps.slots[i].cookie != 0;
 	for (uint32_t i = 1; i < space->n_dests; i++) {
 		struct sks_dest *dest = &space->maps.dests[i];
 
-		if (sks_in_next(space, dest) && dest->service == number && dest->proto == proto &&
-		    dest->port == port && !is_named(space, dest))
+		if (sks_in_next(space, dest) && dest->service == number && !up[i] &&
+		    dest->port != owner->first_port[dest->proto] && !is_named(space, dest))
 			sks_store_kill_dest(space, dest);
 	}
 }

@@ -17,12 +17,8 @@
 struct sks_dest *sks_dest_get(struct sks_space *space, const struct sks_service *service,
 			      const struct sks_socket *sock);
 
-/*
- * The instance's first listener is elsewhere now: kills what it left on that port, unless a clause
- * names the port.
- */
-void sks_dests_leave(struct sks_space *space, const struct sks_service *service, uint8_t proto,
-		     uint16_t port);
+/* Kills, in the next state, what the service has left on ports that no clause speaks of any more. */
+void sks_dests_leave(struct sks_space *space, const struct sks_service *service);
 
 /*
  * A label that no server has come to yet refuses at the addresses that its bindings name: the

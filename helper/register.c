@@ -140,16 +140,6 @@ static struct sks_change change_of(struct registration *reg)
 	};
 }
 
-static void adopt_first(struct registration *reg, struct sks_service *service)
-{
-	uint8_t proto = reg->socket.proto;
-	uint16_t *port = &sks_owner_next(reg->space, service)->first_port[proto];
-
-	if (*port && *port != reg->socket.port)
-		sks_dests_leave(reg->space, service, proto, *port);
-	*port = reg->socket.port;
-}
-
 /* first: this is the instance's first listener of its protocol. joins: it is not registered yet. */
 static int change_service(struct registration *reg, struct sks_service *service, bool first,
 			  bool joins)
@@ -166,7 +156,10 @@ static int change_service(struct registration *reg, struct sks_service *service,
 				  SKS_MAX_SERVICES);
 	err = bring_spec(reg, service);
 	if (!err && first)
-		adopt_first(reg, service);
+		sks_owner_next(reg->space, service)->first_port[reg->socket.proto] =
+			reg->socket.port;
+	if (!err)
+		sks_dests_leave(reg->space, service);
 	change.service = service;
 	change.socket = joins ? &reg->socket : NULL;
 	change.dest = err ? NULL : sks_dest_get(reg->space, service, &reg->socket);

@@ -59,9 +59,11 @@ static int bind_chosen(const struct sks_config *config, int fd, const struct soc
 	sks_remember(fd, proto == SKS_TCP ? choice : NULL);
 
 	/* The kernel takes a UDP socket into a socket map once it is bound. */
-	if (proto == SKS_UDP && sks_claim(choice, SKS_UDP)) {
+	if (proto == SKS_UDP && sks_is_wanted(choice, SKS_UDP)) {
 		err = sks_offer(config, SKS_OP_REGISTER, fd, NULL, &deadline);
-		if (err && config->strict)
+		if (err != SKS_NOT_MEANT)
+			sks_claim(choice, SKS_UDP);
+		if (err < 0 && config->strict)
 			return fail(err);
 	}
 	errno = saved;
@@ -102,9 +104,11 @@ static int listen_chosen(const struct sks_config *config, int fd, int backlog,
 	}
 	if (sks_real_listen(fd, backlog) < 0)
 		return -1;
-	if (sks_claim(choice, SKS_TCP)) {
+	if (sks_is_wanted(choice, SKS_TCP)) {
 		err = sks_offer(config, SKS_OP_REGISTER, fd, NULL, &deadline);
-		if (err && config->strict) {
+		if (err != SKS_NOT_MEANT)
+			sks_claim(choice, SKS_TCP);
+		if (err < 0 && config->strict) {
 			/* A socket that listened before may be another process's, too. */
 			if (!listened)
 				(void)sks_raw(SYS_shutdown, fd, SHUT_RD);

@@ -76,5 +76,7 @@ int sks_offer(const struct sks_config *config, enum sks_op op, int fd, const str
 		return err;
 	}
 	sks_report_reply(config, op, fd, &reply);
-	return reply.err;
+	if (reply.err)
+		return reply.err;
+	return op == SKS_OP_REGISTER && !reply.steered ? SKS_NOT_MEANT : 0;
 }

@@ -96,10 +96,9 @@ bool sks_is_wanted(const struct sks_choice *choice, uint8_t proto)
 	       ((choice->unnamed & proto) && (!first || first == choice->port));
 }
 
-bool sks_claim(const struct sks_choice *choice, uint8_t proto)
+void sks_claim(const struct sks_choice *choice, uint8_t proto)
 {
 	uint16_t none = 0;
 
 	atomic_compare_exchange_strong(first_port(proto), &none, choice->port);
-	return sks_is_wanted(choice, proto);
 }

@@ -35,7 +35,7 @@ bool sks_recall(const struct sks_config *config, int fd, struct sks_choice *ret_
 /* Is a socket of this protocol (SKS_TCP or SKS_UDP) to be offered, as things stand? */
 bool sks_is_wanted(const struct sks_choice *choice, uint8_t proto);
 
-/* As sks_is_wanted(), for a socket that now serves: it becomes the first listener if none was. */
-bool sks_claim(const struct sks_choice *choice, uint8_t proto);
+/* The socket is the instance's first listener of the protocol, if none was. */
+void sks_claim(const struct sks_choice *choice, uint8_t proto);
 
 #endif

@@ -193,8 +193,8 @@ END
 	silent other
 	gets 127.0.0.1 9 other
 	wait_server idle
-	# After the second that a server would wait.
-	is "$(sed 's/after 1\.[0-3] s/in time/' "$SKS_DIR/idle.log")" \
+	# After the second that a server would wait; a busy machine may be late.
+	is "$(sed 's/after [12]\.[0-9] s/in time/' "$SKS_DIR/idle.log")" \
 		'idle: no answer in time'
 	unharmed
 }

@@ -139,6 +139,7 @@ has_started() {
 
 @test "a child that is started again on another port takes its instance's ports along" {
 	start_helper
+	# shellcheck disable=SC2016 # expanded by the inner shell
 	start_server run "$RUN" --socket "$SOCKET" -l web -p any:80,81 -- sh -c '
 		"$0" one 127.0.0.1#7777
 		"$0" two 127.0.0.1#7778
@@ -158,16 +159,18 @@ has_started() {
 	has_not "$(log_of run)" sksteer
 }
 
-# opens_and_closes FIRST LAST [INSTANCE]: nobody's server on each port in turn, each with a spec of its
-# own, under one label.
+# opens_and_closes FIRST LAST [INSTANCE]: nobody's server with two listeners on each port in turn, each
+# with a spec of its own, under one label.
 opens_and_closes() {
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	as_user env LD_PRELOAD="$LIB" SKSTEER_SOCKET="$SOCKET" SKSTEER_LABEL=web SKSTEER_STRICT=1 \
 		SKSTEER_LOG=error SKSTEER_INSTANCE="${3:-}" bash -c '
 		for ((port = $2; port <= $3; port++)); do
-			export SKSTEER_PORTS=$port=127.0.0.1:8000
-			said=$("$1" tcp4 "bind=127.0.0.1#$port" listen)
-			[[ $said == "bind ok"*"listen ok" ]] || { echo "$port: $said"; exit 1; }
+			more=$((port + 20000))
+			export SKSTEER_PORTS="$port=127.0.0.1:8000;$more=127.0.0.1:8001"
+			said=$("$1" tcp4 "bind=127.0.0.1#$port" listen tcp4 "bind=127.0.0.1#$more" listen)
+			[[ ${said//$'"'\n'"'/ } == "bind ok listen ok bind ok listen ok" ]] ||
+				{ echo "$port: $said"; exit 1; }
 		done' _ "$PROGS/calls" "$1" "$2"
 }
 

@@ -46,7 +46,8 @@ epoch() {
 	plain stranger 0.0.0.0#80
 	gets 127.0.1.9 80 web
 	before=$(epoch)
-	run in_ns timeout --signal=KILL $((5 * SKS_SLOW)) "$HELPER" --socket "$SKS_DIR/second.sock" --bpffs "$BPFFS"
+	run in_ns timeout --signal=KILL $((5 * SKS_SLOW)) "$HELPER" \
+		--socket "$SKS_DIR/second.sock" --bpffs "$BPFFS"
 	is "$status" 1
 	has "$output" "$BPFFS"
 	is "$(epoch)" "$before"
@@ -212,25 +213,25 @@ has_fds() {
 }
 
 @test "without a descriptor to spare the helper lets go of no namespace" {
-	local helper full
+	local pid full
 	add_ns other
 	start_helper
-	helper=$(helper_pid)
+	pid=$(helper_pid)
 	serve web 80 SKSTEER_LABEL=web 0.0.0.0#7777
 	NS=other serve there 80 SKSTEER_LABEL=there 0.0.0.0#7777
 	cp "$BATS_TEST_DIRNAME/wire_probe.py" "$PROGS"
-	full=$(($(open_fds "$helper") + 4))
-	spare_fds "$helper" 4
+	full=$(($(open_fds "$pid") + 4))
+	spare_fds "$pid" 4
 	start_server hoard "${AS_NOBODY[@]}" /usr/bin/python3 "$PROGS/wire_probe.py" "$SOCKET" \
 		hoard 12
-	wait_until 5 has_fds "$helper" "$full"
+	wait_until 5 has_fds "$pid" "$full"
 	# Longer than it is between two looks for namespaces that have gone.
 	holds 6 gets 127.0.0.1 80 web
 	NS=other gets 127.0.0.1 80 there
 	pins_are_there "$(pins_dir)/link"
 	pins_are_there "$(NS=other pins_dir)/link"
 	kill_server hoard
-	prlimit --pid "$helper" --nofile=1024:
+	prlimit --pid "$pid" --nofile=1024:
 	services_are web
 	serve more 81 0.0.0.0#8888
 	gets 127.0.0.1 81 more
@@ -250,15 +251,15 @@ is_zombie() {
 }
 
 @test "a process that has ended and is never waited for neither spins the helper nor keeps it" {
-	local ended helper
+	local ended pid
 	start_helper --idle-exit 4
-	helper=$(helper_pid)
+	pid=$(helper_pid)
 	act parent
 	ended=$(tell parent "leave $RUN --socket $SOCKET -p 80 -- /bin/true")
 	wait_until 5 is_zombie "$ended"
-	holds 2 uses_at_most "$helper" $(($(used_ms "$helper") + 200))
-	wait_until 10 sks_is_gone "$helper"
-	wait "$helper"
+	holds 2 uses_at_most "$pid" $(($(used_ms "$pid") + 200))
+	wait_until 10 sks_is_gone "$pid"
+	wait "$pid"
 	is_zombie "$ended"
 }
 
