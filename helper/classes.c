@@ -99,7 +99,7 @@ static int write_rule(struct sks_space *space, const struct class *class)
 		mask_of(&hop->prefix, mask);
 		rule->devices |= bound;
 		if (at >= SKS_INLINE_PREFIXES && bound) {
-			err = -ENOSPC; /* the trie can't go on to the next match */
+			err = -E2BIG; /* the trie can't go on to the next match */
 		} else if (at >= SKS_INLINE_PREFIXES) {
 			*(v6 ? &rule->trie6 : &rule->trie4) = 1;
 			err = sks_bpf_put_prefix(&space->maps, class->rule * 2 + v6, &hop->prefix,
@@ -202,6 +202,10 @@ static int add_class(struct sks_space *space, struct sks_classes *classes, struc
 	if (old)
 		return 0;
 	err = write_rule(space, added);
+	if (err == -E2BIG)
+		return sks_refuse(verdict, -ENOSPC,
+				  "more than %d prefixes on a port, one of a socket of an interface",
+				  SKS_INLINE_PREFIXES);
 	if (err)
 		return sks_refuse(verdict, err, "this namespace has no room for more prefixes (%u)",
 				  SKS_MAX_PREFIXES);

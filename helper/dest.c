@@ -79,7 +79,7 @@ struct sks_dest *sks_dest_get(struct sks_space *space, const struct sks_service 
 
 		if (like && dest->born >= since)
 			found = dest;
-		else if (like)
+		else if (like || (stands_in && !sock->addr.len))
 			inherited |= sks_dest_families(dest, next);
 		if (stands_in || (like && found != dest))
 			sks_store_kill_dest(space, dest); /* this one takes its place */

@@ -11,7 +11,8 @@ linger NAME                  says what the socket's option is
 leave CMD...                 starts it and never waits for it; says its pid
 
 It says "ready" first, and then for each act a line: "= done", "= EADDRINUSE", "= " and what was
-asked for. A client hears "NAME PORT": the socket that took it, and the port that it finds itself on.
+asked for. A client hears "NAME PORT": the socket that took it, and the port that it finds itself
+on.
 """
 import errno
 import os

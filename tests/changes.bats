@@ -159,8 +159,8 @@ has_started() {
 	has_not "$(log_of run)" sksteer
 }
 
-# opens_and_closes FIRST LAST [INSTANCE]: nobody's server with two listeners on each port in turn, each
-# with a spec of its own, under one label.
+# opens_and_closes FIRST LAST [INSTANCE]: nobody's server with two listeners on each port in turn,
+# each with a spec of its own, under one label.
 opens_and_closes() {
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	as_user env LD_PRELOAD="$LIB" SKSTEER_SOCKET="$SOCKET" SKSTEER_LABEL=web SKSTEER_STRICT=1 \

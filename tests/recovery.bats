@@ -152,7 +152,7 @@ steers_targets() {
 		"$(in_ns "$BPFTOOL" -j prog show pinned "$dir/program" | jq .id)"
 }
 
-@test "killed while it takes the pins away: the next helper cleans up, and the namespace is usable" {
+@test "killed while it takes the pins away: the next helper cleans up, and the next server works" {
 	local dir half
 	start_helper
 	dir=$(pins_dir)
