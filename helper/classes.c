@@ -203,9 +203,10 @@ static int add_class(struct sks_space *space, struct sks_classes *classes, struc
 		return 0;
 	err = write_rule(space, added);
 	if (err == -E2BIG)
-		return sks_refuse(verdict, -ENOSPC,
-				  "more than %d prefixes on a port, one of a socket of an interface",
-				  SKS_INLINE_PREFIXES);
+		return sks_refuse(
+			verdict, -ENOSPC,
+			"more than %d prefixes on a port, one of a socket of an interface",
+			SKS_INLINE_PREFIXES);
 	if (err)
 		return sks_refuse(verdict, err, "this namespace has no room for more prefixes (%u)",
 				  SKS_MAX_PREFIXES);

@@ -90,7 +90,7 @@ session_of() {
 	isnt "$(session_of "$helper")" "$(session_of "$server")"
 	isnt "$(session_of "$helper")" "$helper" # not a leader: it can't gain a terminal
 	isnt "$(ps -o ppid= -p "$helper" | tr -d ' ')" "$server"
-	is "$(readlink "/proc/$helper/cwd")" /
+	is "$(in_ns readlink "/proc/$helper/cwd")" /
 	for fd in 0 1 2; do
 		is "$(readlink "/proc/$helper/fd/$fd")" /dev/null
 	done
