@@ -198,12 +198,17 @@ static void stand_in(void)
 	}
 }
 
-static void end_stand_ins(const struct m_listener *real)
+/* What stood in refused both families: a wildcard listener goes on with that. */
+static void end_stand_ins(struct m_listener *real)
 {
 	for (unsigned int i = 0; i < M_LISTENERS; i++) {
 		struct m_listener *l = &next.listeners[i];
 
-		l->used &= l->port || l->service != real->service || l->proto != real->proto;
+		if (!l->used || l->port || l->service != real->service || l->proto != real->proto)
+			continue;
+		l->used = false;
+		if (!real->addr.len)
+			real->families |= SKS_SERVES_BOTH;
 	}
 }
 
@@ -230,6 +235,7 @@ static void arrive(struct m_listener wanted)
 	}
 	dest = sks_dest_get(space, record, &sock);
 	need(dest != NULL, "sks_dest_get");
+	arrival_families = wanted.families;
 	end_stand_ins(&wanted);
 	if (!l) {
 		l = free_listener();
@@ -239,7 +245,6 @@ static void arrive(struct m_listener wanted)
 	}
 	l->families |= wanted.families;
 	arrival = l;
-	arrival_families = wanted.families;
 }
 
 static void add_listener(void)
@@ -261,17 +266,19 @@ static bool has_sockets(const struct m_listener *l)
 	return l->used && (l->n || l == arrival);
 }
 
-/* One whose sockets are gone already. */
+/* One whose sockets are gone already; of an interface rather than not, for it is in the way. */
 static void kill_listener(void)
 {
-	struct m_listener *l = next.listeners;
+	struct m_listener *idle = NULL;
 
-	while (l < next.listeners + M_LISTENERS && (!l->used || has_sockets(l)))
-		l++;
-	if (l == next.listeners + M_LISTENERS)
+	for (struct m_listener *l = next.listeners; l < next.listeners + M_LISTENERS; l++) {
+		if (l->used && !has_sockets(l) && (!idle || l->ifindex))
+			idle = l;
+	}
+	if (!idle)
 		return;
-	sks_store_kill_dest(space, &space->maps.dests[l->dest]);
-	l->used = false;
+	sks_store_kill_dest(space, &space->maps.dests[idle->dest]);
+	idle->used = false;
 }
 
 static void kill_service(unsigned int s)
@@ -368,7 +375,7 @@ static void shuffle_sockets(void)
 	struct m_listener *l = &model.listeners[below(M_LISTENERS)];
 	struct m_socket *s = l->n ? &l->sockets[below(l->n)] : NULL;
 
-	if (chance(12)) {
+	if (chance(l->ifindex ? 50 : 12)) {
 		for (unsigned int i = 0; l->used && i < l->n; i++)
 			close_socket(&l->sockets[i]);
 	} else if (s && s->state == M_OPEN && chance(15)) {

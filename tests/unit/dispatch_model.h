@@ -19,6 +19,7 @@
 #define M_LISTENERS 16
 #define M_SOCKETS   4
 #define M_BINDINGS  192
+#define M_ELSEWHERE 1 /* an interface on which no packet of the test comes in */
 
 /* M_SILENT: open, but takes nothing (a connected UDP socket, a shut down listener). */
 enum m_state { M_OPEN, M_SILENT, M_CLOSED };
@@ -40,7 +41,7 @@ struct m_listener {
 	uint8_t up;		/* of those that it had when the last change was made */
 	struct sks_prefix addr; /* length 0: wildcard */
 	uint16_t port;
-	uint32_t ifindex; /* bound to an interface on which no packet of the test comes in */
+	uint32_t ifindex; /* 0, or M_ELSEWHERE */
 	uint32_t age;	  /* epoch of birth */
 	uint16_t dest;	  /* its record's number */
 	unsigned int n;
@@ -158,11 +159,13 @@ static inline unsigned int m_candidates(const struct model *m, const struct m_bi
 }
 
 /*
- * "The wildcard one, else the one whose address lies inside where", else the only one; the oldest
- * of several, which is an error in a spec that is being judged. NULL: none.
+ * Of those on one interface (0: of those on all): "the wildcard one, else the one whose address
+ * lies inside where", else the only one; the oldest of several, which is an error in a spec that is
+ * being judged. NULL: none.
  */
 static inline const struct m_listener *m_server(const struct model *m, const struct m_binding *b,
-						unsigned int family, bool *ret_ambiguous)
+						unsigned int family, uint32_t ifindex,
+						bool *ret_ambiguous)
 {
 	const struct m_listener *candidates[M_LISTENERS], *best = NULL;
 	unsigned int n = m_candidates(m, b, family, candidates), n_best = 0, best_rank = 0;
@@ -173,6 +176,8 @@ static inline const struct m_listener *m_server(const struct model *m, const str
 			      m_covers(&b->prefix, l->addr.family, l->addr.addr);
 		unsigned int rank = !l->addr.len ? 3 : inside ? 2 : 1;
 
+		if (l->ifindex != ifindex)
+			continue;
 		if (rank > best_rank) {
 			best_rank = rank;
 			n_best = 0;
@@ -186,23 +191,31 @@ static inline const struct m_listener *m_server(const struct model *m, const str
 	return best;
 }
 
+static inline bool m_is_undecided(const struct model *m, const struct m_binding *b,
+				  unsigned int family)
+{
+	bool here = false, elsewhere = false;
+
+	if (b->where != SKS_WHERE_ANY && b->prefix.family != m_family(family))
+		return false;
+	(void)m_server(m, b, family, 0, &here);
+	(void)m_server(m, b, family, M_ELSEWHERE, &elsewhere);
+	return here || elsewhere;
+}
+
 /* Would the service's spec be refused because several sockets could serve a clause? */
 static inline bool m_is_ambiguous(const struct model *m, unsigned int service)
 {
-	bool ambiguous = false;
-
-	for (unsigned int i = 0; i < M_BINDINGS && !ambiguous; i++) {
+	for (unsigned int i = 0; i < M_BINDINGS; i++) {
 		const struct m_binding *b = &m->bindings[i];
 
 		if (!b->used || b->left_out || b->service != service ||
 		    b->where == SKS_WHERE_LISTENER)
 			continue;
-		for (unsigned int family = SKS_V4; family <= SKS_V6 && !ambiguous; family++) {
-			if (b->where == SKS_WHERE_ANY || b->prefix.family == m_family(family))
-				(void)m_server(m, b, family, &ambiguous);
-		}
+		if (m_is_undecided(m, b, SKS_V4) || m_is_undecided(m, b, SKS_V6))
+			return true;
 	}
-	return ambiguous;
+	return false;
 }
 
 static inline bool m_is_left_out(const struct model *m, const struct m_binding *b, uint16_t port)
@@ -263,7 +276,7 @@ static inline void m_claims(const struct model *m, const struct m_binding *b,
 	if (b->where != SKS_WHERE_LISTENER) {
 		if (b->where == SKS_WHERE_PREFIX && !m_covers(&b->prefix, family, p->addr))
 			return;
-		server = m_server(m, b, p->family, &ambiguous);
+		server = m_server(m, b, p->family, 0, &ambiguous);
 		if (server)
 			m_claim(b, b->where == SKS_WHERE_ANY ? 0 : b->prefix.len, server, best,
 				tie);
@@ -273,7 +286,7 @@ static inline void m_claims(const struct model *m, const struct m_binding *b,
 	for (unsigned int i = 0; i < n; i++) {
 		const struct m_listener *l = candidates[i];
 
-		if (l->port && (!l->addr.len || m_covers(&l->addr, family, p->addr)))
+		if (l->port && !l->ifindex && (!l->addr.len || m_covers(&l->addr, family, p->addr)))
 			m_claim(b, l->addr.len, l, best, tie);
 	}
 }
@@ -286,8 +299,6 @@ static inline struct m_verdict m_serve(const struct m_listener *l, const struct 
 {
 	bool silent = false;
 
-	if (l->ifindex)
-		return (struct m_verdict){ .kind = M_PASS };
 	for (unsigned int i = l->n; i-- > 0;) {
 		const struct m_socket *s = &l->sockets[i];
 

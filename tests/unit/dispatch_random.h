@@ -129,7 +129,7 @@ static struct m_listener random_listener(uint8_t service)
 	unsigned int family = below(2);
 
 	l.port = ports[below(4)];
-	l.ifindex = chance(8) ? 1 : 0;
+	l.ifindex = chance(3) ? M_ELSEWHERE : 0;
 	if (chance(50)) {
 		l.addr = random_addr(family);
 		l.families = family == SKS_V6 ? SKS_SERVES_V6 : SKS_SERVES_V4 | SKS_SERVES_AS_V4;

@@ -16,7 +16,7 @@
 
 enum fate { COMMIT, ABORT, CRASH, FATES };
 
-static unsigned int met[M_TIE + 1], fates[FATES], n_ambiguous, n_crowded;
+static unsigned int met[M_TIE + 1], fates[FATES], n_ambiguous, n_full, n_crowded;
 
 /* --- for people ------------------------------------------------------------------------------- */
 
@@ -96,7 +96,10 @@ static bool overflows(void)
 	return false;
 }
 
-/* 0 and what is to be published or discarded; -EINVAL: several sockets could serve a clause. */
+/*
+ * 0 and what is to be published or discarded; -EINVAL: several sockets could serve a clause;
+ * -ENOSPC: too many prefixes beside one of a socket that is bound to an interface.
+ */
 static int compile(const struct sks_service *judged, struct sks_classes **ret_classes)
 {
 	struct sks_routes routes = {}, pieces = {};
@@ -106,10 +109,10 @@ static int compile(const struct sks_service *judged, struct sks_classes **ret_cl
 	if (err)
 		return err;
 	need_done(sks_routes_cut(space, &routes, &pieces), "sks_routes_cut");
-	need_done(sks_compile(space, &pieces, ret_classes, &verdict), "sks_compile");
+	err = sks_compile(space, &pieces, ret_classes, &verdict);
 	sks_routes_free(&routes);
 	sks_routes_free(&pieces);
-	return 0;
+	return err;
 }
 
 static void commit(struct sks_classes *classes)
@@ -170,6 +173,15 @@ static void finish(enum fate fate, struct m_socket *s, struct sks_classes *class
 	sks_store_abort(space);
 }
 
+static bool has_bound_listener(const struct model *m)
+{
+	for (unsigned int i = 0; i < M_LISTENERS; i++) {
+		if (m->listeners[i].used && m->listeners[i].ifindex)
+			return true;
+	}
+	return false;
+}
+
 /* False: the helper and the model disagree on whether the change can be. */
 static bool change(void)
 {
@@ -192,14 +204,19 @@ static bool change(void)
 	judged = arrival ? arrival->service : below(M_SERVICES);
 	ambiguous = next.alive[judged] && m_is_ambiguous(&next, judged);
 	err = compile(next.alive[judged] ? service_record(&next, judged) : NULL, &classes);
-	if (err != (ambiguous ? -EINVAL : 0)) {
+	if (err == -ENOSPC && has_bound_listener(&next) && !ambiguous) {
+		n_full++;
+	} else if (err != (ambiguous ? -EINVAL : 0)) {
 		printf("# resolving: error %d, but the model finds it %s\n", err,
 		       ambiguous ? "ambiguous" : "fine");
 		print_model(&next);
 		return false;
 	}
 	n_ambiguous += ambiguous;
-	finish(err && fate == COMMIT ? ABORT : fate, s, classes);
+	/* Where there may be no room, the next helper could perhaps make no table either. */
+	if ((err && fate == COMMIT) || (fate == CRASH && has_bound_listener(&model)))
+		fate = ABORT;
+	finish(fate, s, classes);
 	n_crowded += overflows();
 	return true;
 }
@@ -300,9 +317,9 @@ int main(int argc, char **argv)
 	check(same, "every packet gets what the model says");
 	printf("# %u sockets, %u refused, %u passed, %u ties; %u changes, %u aborted, %u helpers "
 	       "killed, "
-	       "%u ambiguous, %u with a full rule\n",
+	       "%u ambiguous, %u full, %u with a full rule\n",
 	       met[M_SOCKET], met[M_DROP], met[M_PASS], met[M_TIE], fates[COMMIT], fates[ABORT],
-	       fates[CRASH], n_ambiguous, n_crowded);
+	       fates[CRASH], n_ambiguous, n_full, n_crowded);
 	/* So few of them are ambiguous that a run may have none. */
 	all = met[M_SOCKET] && met[M_DROP] && met[M_PASS] && fates[ABORT] && fates[CRASH] &&
 	      n_crowded;
