@@ -15,18 +15,56 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The kernel's answer, or -errno. errno itself stays as it was. */
-#define sks_raw(...)                                     \
-	({                                               \
-		int sks_raw_errno = errno;               \
-		long sks_raw_ret = syscall(__VA_ARGS__); \
-                                                         \
-		if (sks_raw_ret < 0) {                   \
-			sks_raw_ret = -errno;            \
-			errno = sks_raw_errno;           \
-		}                                        \
-		sks_raw_ret;                             \
-	})
+/*
+ * The kernel's answer, or -errno; errno itself stays as it was. By instruction where we know it:
+ * libtorsocks has a syscall() of its own, too.
+ */
+static inline long sks_raw6(long number, long a, long b, long c, long d, long e, long f)
+{
+#if defined(__x86_64__) && defined(__LP64__)
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+	long ret;
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return ret;
+#elif defined(__aarch64__)
+	register long x8 __asm__("x8") = number;
+	register long x0 __asm__("x0") = a;
+	register long x1 __asm__("x1") = b;
+	register long x2 __asm__("x2") = c;
+	register long x3 __asm__("x3") = d;
+	register long x4 __asm__("x4") = e;
+	register long x5 __asm__("x5") = f;
+
+	__asm__ volatile("svc 0"
+			 : "+r"(x0)
+			 : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
+			 : "memory");
+	return x0;
+#else
+	int saved = errno;
+	long ret = syscall(number, a, b, c, d, e, f);
+
+	if (ret < 0) {
+		ret = -errno;
+		errno = saved;
+	}
+	return ret;
+#endif
+}
+
+#define SKS_RAW(number, a, b, c, d, e, f, ...) \
+	sks_raw6(number, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+#ifdef __clang_analyzer__ /* it does not see that the kernel writes through numbers */
+#define sks_raw(...) syscall(__VA_ARGS__)
+#else
+#define sks_raw(...) SKS_RAW(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
+#endif
 
 /* Microseconds of CLOCK_MONOTONIC. Past libc: faketime and the like would stretch a deadline. */
 static inline int64_t sks_now_us(void)

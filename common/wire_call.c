@@ -41,13 +41,13 @@ static int connect_until(int conn, const struct sockaddr_un *addr, int64_t deadl
 {
 	int err;
 
-	/* A full backlog blocks connect(2); EAGAIN is how SO_SNDTIMEO ends that. */
 	do {
 		err = allow_until(conn, SO_SNDTIMEO, deadline);
 		if (!err)
 			err = (int)sks_raw(SYS_connect, conn, addr, sizeof(*addr));
-	} while (err == -EINTR || err == -EAGAIN);
-	return err;
+	} while (err == -EINTR);
+	/* A full backlog blocks connect(2); EAGAIN is how SO_SNDTIMEO ends that. */
+	return err == -EAGAIN ? -ETIMEDOUT : err;
 }
 
 /* One record of exactly size bytes; *ret_fd as sks_wire_recv() leaves it. */
@@ -60,7 +60,9 @@ static int receive_until(int conn, void *buf, size_t size, int64_t deadline, int
 		if (err)
 			return err;
 		len = sks_wire_recv(conn, buf, size, 0, ret_fd);
-	} while (len == -EINTR || len == -EAGAIN);
+	} while (len == -EINTR);
+	if (len == -EAGAIN)
+		return -ETIMEDOUT;
 	if (len < 0)
 		return len == -EMSGSIZE ? -EPROTO : len;
 	if (len == 0)
@@ -124,11 +126,13 @@ static int send_request(int conn, const struct sks_request *req, const char *spe
 int sks_wire_call(const char *path, const struct sks_request *req, const char *spec, int fd,
 		  int timeout_ms, struct sks_reply *ret_reply, int *ret_fd)
 {
-	int64_t deadline = sks_now_us() + (int64_t)timeout_ms * 1000;
+	int64_t now = sks_now_us(), deadline = now ? now + (int64_t)timeout_ms * 1000 : 0;
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	size_t len = strlen(path);
 	int conn, err;
 
+	if (deadline <= 0)
+		return -ENOSYS; /* a sandbox without a clock: nothing would ever time out */
 	if (len >= sizeof(addr.sun_path))
 		return -ENAMETOOLONG;
 	if (len == 0)

@@ -172,7 +172,7 @@ static struct class *append(struct sks_classes *classes, const struct class *cla
 	}
 	added = &classes->classes[classes->n];
 	*added = *class;
-	added->hops = malloc(class->n * sizeof(*class->hops));
+	added->hops = calloc(class->n, sizeof(*class->hops));
 	if (!added->hops)
 		return NULL;
 	memcpy(added->hops, class->hops, class->n * sizeof(*class->hops));

@@ -39,8 +39,8 @@ static void count_space(const struct sks_space *space, uint32_t uid, struct usag
 	}
 }
 
-static int check_target(const struct sks_target *target, const struct sks_port_limits *limits,
-			struct sks_verdict *verdict)
+static int check_target(const struct sks_peer *peer, const struct sks_target *target,
+			const struct sks_port_limits *limits, struct sks_verdict *verdict)
 {
 	char text[SKS_TARGET_STRLEN];
 
@@ -48,7 +48,7 @@ static int check_target(const struct sks_target *target, const struct sks_port_l
 		return sks_refuse(verdict, -EACCES,
 				  "%s: \"*\" and ranges of more than %u ports are for root",
 				  sks_target_format(target, text), SKS_RANGE_EXCLUSIVE);
-	if (target->first < limits->unprivileged_start)
+	if (target->first < limits->unprivileged_start && !peer->binds_low)
 		return sks_refuse(
 			verdict, -EACCES,
 			"%s: port %u is for root (net.ipv4.ip_unprivileged_port_start is %u)",
@@ -76,7 +76,7 @@ int sks_policy_targets(const struct sks_peer *peer, int netns, const struct sks_
 		return sks_refuse(verdict, err, "cannot read the namespace's port limits: %s",
 				  strerror(-err));
 	for (size_t i = 0; !err && i < n; i++) {
-		err = check_target(&targets[i], &limits, verdict);
+		err = check_target(peer, &targets[i], &limits, verdict);
 		ports += targets[i].last - targets[i].first + 1u;
 	}
 	if (!err && ports > SKS_QUOTA_PORTS)

@@ -84,8 +84,8 @@ static bool has_share(uint32_t uid)
 	return uid == 0 || (n < MAX_CONNS_A_USER && n_conns < MAX_CONNS - KEPT_FOR_ROOT);
 }
 
-/* Uid 0 with CAP_NET_ADMIN in our own user namespace; a container's uid 0 is a user like others. */
-static bool is_root(const struct ucred *cred)
+/* The peer's effective capabilities in our own user namespace: in another one it has none here. */
+static uint32_t read_caps(const struct ucred *cred)
 {
 	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, cred->pid };
 	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3];
@@ -93,22 +93,30 @@ static bool is_root(const struct ucred *cred)
 	char path[32];
 
 	/* 0: of another pid namespace. To capget(2) that is the caller. */
-	if (cred->uid != 0 || cred->pid <= 0)
-		return false;
+	if (cred->pid <= 0)
+		return 0;
 	(void)snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)cred->pid);
-	return !stat("/proc/self/ns/user", &own) && !stat(path, &peer) &&
-	       own.st_dev == peer.st_dev && own.st_ino == peer.st_ino &&
-	       !syscall(SYS_capget, &head, caps) && (caps[0].effective & 1u << CAP_NET_ADMIN);
+	if (stat("/proc/self/ns/user", &own) || stat(path, &peer) || own.st_dev != peer.st_dev ||
+	    own.st_ino != peer.st_ino || syscall(SYS_capget, &head, caps))
+		return 0;
+	return caps[0].effective;
 }
 
 static int read_peer(int fd, struct sks_peer *ret_peer)
 {
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
+	uint32_t caps;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len))
 		return -errno;
-	*ret_peer = (struct sks_peer){ .uid = cred.uid, .pid = cred.pid, .root = is_root(&cred) };
+	caps = read_caps(&cred);
+	*ret_peer = (struct sks_peer){
+		.uid = cred.uid,
+		.pid = cred.pid,
+		.root = cred.uid == 0 && caps & 1u << CAP_NET_ADMIN,
+		.binds_low = caps & 1u << CAP_NET_BIND_SERVICE,
+	};
 	return 0;
 }
 

@@ -15,6 +15,7 @@ struct sks_peer {
 	uint32_t uid; /* in the helper's user namespace */
 	pid_t pid;    /* in the helper's pid namespace; 0: outside of it */
 	bool root;
+	bool binds_low; /* CAP_NET_BIND_SERVICE: bind(2) would not deny it ports below 1024 */
 };
 
 static inline uint16_t sks_service_number(const struct sks_space *space,

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "../common/raw.h"
+#include "real.h"
 
 #define DEFAULT_WEIGHT 100
 #define QUOTED_MAX     64 /* characters of a bad value that a message repeats */
@@ -280,5 +281,6 @@ const struct sks_config *sks_config_get(void)
 
 __attribute__((constructor)) static void start(void)
 {
-	(void)sks_config_get();
+	if (sks_config_get())
+		sks_real_resolve();
 }

@@ -40,50 +40,67 @@ static int fail(int err)
 	return -1;
 }
 
-static int bind_chosen(const struct sks_config *config, int fd, const struct sockaddr *addr,
-		       socklen_t len, const struct sks_choice *choice)
+/* May the address be read, whatever the server passed? A null "how" changes no signal mask. */
+static bool is_readable(const struct sockaddr *addr, socklen_t len)
+{
+	const char *bytes = (const char *)addr;
+
+	/* Longer ones the kernel refuses unread. */
+	return addr && len >= sizeof(struct sockaddr_in) &&
+	       len <= sizeof(struct sockaddr_storage) &&
+	       sks_raw(SYS_rt_sigprocmask, ~0, bytes, NULL, 8) != -EFAULT &&
+	       sks_raw(SYS_rt_sigprocmask, ~0, bytes + len - 8, NULL, 8) != -EFAULT;
+}
+
+/* Strict: would it be steered? False with errno set: then bind(2) fails, and nothing was opened. */
+static bool check_bind(const struct sks_config *config, int fd, const struct sockaddr *addr,
+		       const struct sks_choice *choice)
+{
+	int64_t deadline = 0;
+	int err = 0;
+
+	if (sks_is_wanted(choice, protocol_of(fd)))
+		err = sks_offer(config, SKS_OP_CHECK, fd, addr, &deadline);
+	if (err < 0)
+		(void)fail(err);
+	return err >= 0;
+}
+
+/* After a bind that clauses may speak of. The kernel takes a UDP socket into a socket map now. */
+static int serve_bound(const struct sks_config *config, int fd, const struct sks_choice *choice)
 {
 	/* Only a question that UDP or strictness asks is worth a system call here. */
 	bool ask = config->strict || (choice->named | choice->unnamed) & SKS_UDP;
 	uint8_t proto = ask ? protocol_of(fd) : SKS_TCP;
-	int saved = errno, err;
 	int64_t deadline = 0;
+	int err;
 
-	if (config->strict && sks_is_wanted(choice, proto)) {
-		err = sks_offer(config, SKS_OP_CHECK, fd, addr, &deadline);
-		if (err)
-			return fail(err);
-	}
-	if (sks_real_bind(fd, addr, len) < 0)
-		return -1;
 	sks_remember(fd, proto == SKS_TCP ? choice : NULL);
-
-	/* The kernel takes a UDP socket into a socket map once it is bound. */
-	if (proto == SKS_UDP && sks_is_wanted(choice, SKS_UDP)) {
-		err = sks_offer(config, SKS_OP_REGISTER, fd, NULL, &deadline);
-		if (err != SKS_NOT_MEANT)
-			sks_claim(choice, SKS_UDP);
-		if (err < 0 && config->strict)
-			return fail(err);
-	}
-	errno = saved;
-	return 0;
+	if (proto != SKS_UDP || !sks_is_wanted(choice, SKS_UDP))
+		return 0;
+	err = sks_offer(config, SKS_OP_REGISTER, fd, NULL, &deadline);
+	if (err != SKS_NOT_MEANT)
+		sks_claim(choice, SKS_UDP);
+	return err < 0 && config->strict ? fail(err) : 0;
 }
 
 SKS_EXPORT int bind(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	const struct sks_config *config = sks_config_get();
 	struct sks_choice choice;
-	int ret;
 
 	if (!config)
 		return sks_real_bind(fd, addr, len);
+	/* Only what the kernel could read as well is read here; strict has to ask before. */
+	if (config->strict && is_readable(addr, len) && sks_choose(config, addr, len, &choice) &&
+	    !check_bind(config, fd, addr, &choice))
+		return -1;
+	if (sks_real_bind(fd, addr, len) < 0)
+		return -1;
 	if (sks_choose(config, addr, len, &choice))
-		return bind_chosen(config, fd, addr, len, &choice);
-	ret = sks_real_bind(fd, addr, len);
-	if (ret == 0)
-		sks_remember(fd, NULL);
-	return ret;
+		return serve_bound(config, fd, &choice);
+	sks_remember(fd, NULL);
+	return 0;
 }
 
 /*
@@ -119,12 +136,29 @@ static int listen_chosen(const struct sks_config *config, int fd, int backlog,
 	return 0;
 }
 
+/*
+ * No clause means this listener, but what an instance with "*" opens itself is not for its "*": the
+ * helper looks again. Only where the first listener was claimed, which a sandboxed child is not.
+ */
+static void mention(const struct sks_config *config, int fd)
+{
+	int64_t deadline = 0;
+
+	if (config->wide & SKS_TCP && sks_claimed_here())
+		(void)sks_offer(config, SKS_OP_REGISTER, fd, NULL, &deadline);
+}
+
 SKS_EXPORT int listen(int fd, int backlog)
 {
 	const struct sks_config *config = sks_config_get();
 	struct sks_choice choice;
 
-	if (!config || !sks_recall(config, fd, &choice) || !sks_is_wanted(&choice, SKS_TCP))
+	if (!config)
 		return sks_real_listen(fd, backlog);
-	return listen_chosen(config, fd, backlog, &choice);
+	if (sks_recall(config, fd, &choice) && sks_is_wanted(&choice, SKS_TCP))
+		return listen_chosen(config, fd, backlog, &choice);
+	if (sks_real_listen(fd, backlog) < 0)
+		return -1;
+	mention(config, fd);
+	return 0;
 }

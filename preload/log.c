@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/stat.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 
@@ -108,6 +109,27 @@ static bool is_news(const char *text)
 	return false;
 }
 
+/* SIGPIPE, SIGTTOU (stty tostop), SIGXFSZ (ulimit -f): none that our line raises reaches the
+ * server. */
+static void write_quietly(const struct sks_log *log, const char *line, size_t len)
+{
+	const uint64_t quiet = 1ull << (SIGPIPE - 1) | 1ull << (SIGTTOU - 1) |
+			       1ull << (SIGXFSZ - 1);
+	struct __kernel_timespec at_once = { 0 };
+	uint64_t before = 0, pending = 0, ours;
+
+	(void)sks_raw(SYS_rt_sigpending, &pending, sizeof(pending));
+	(void)sks_raw(SYS_rt_sigprocmask, SIG_BLOCK, &quiet, &before, sizeof(quiet));
+	if (log->path[0])
+		write_file(log->path, line, len);
+	else if (stderr_is_the_same(log))
+		write_stderr(line, len);
+	ours = quiet & ~pending;
+	while (sks_raw(SYS_rt_sigtimedwait, &ours, (void *)0, &at_once, sizeof(ours)) > 0)
+		;
+	(void)sks_raw(SYS_rt_sigprocmask, SIG_SETMASK, &before, (void *)0, sizeof(before));
+}
+
 void sks_line_start(struct sks_line *line)
 {
 	/* The last byte is kept for the newline. */
@@ -126,8 +148,5 @@ void sks_line_write(struct sks_line *line, const struct sks_log *log, enum sks_l
 		if ((unsigned char)line->buf[i] < ' ' || line->buf[i] == 0x7f)
 			line->buf[i] = '?';
 	line->buf[len++] = '\n';
-	if (log->path[0])
-		write_file(log->path, line->buf, len);
-	else if (stderr_is_the_same(log))
-		write_stderr(line->buf, len);
+	write_quietly(log, line->buf, len);
 }

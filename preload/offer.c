@@ -3,6 +3,7 @@
 #include "offer.h"
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "../common/raw.h"
@@ -13,7 +14,21 @@
 /* After a time-out nobody is asked for so long: a server with 100 listeners is not 100 s late. */
 #define REST_US (60ll * 1000 * 1000)
 
-static _Atomic int64_t resting_until;
+/* An answer that took longer counts against the budget of the whole process. */
+#define SLOW_US (50 * 1000)
+
+static _Atomic int64_t resting_until, spent;
+
+/* All slow answers together may cost what one that never comes costs. */
+static void account(int64_t took, bool timed_out)
+{
+	if (took >= SLOW_US)
+		spent += took;
+	if (!timed_out && spent < BUDGET_US)
+		return;
+	resting_until = sks_now_us() + REST_US;
+	spent = 0;
+}
 
 static void fill_request(const struct sks_config *config, enum sks_op op,
 			 struct sks_request *ret_req)
@@ -62,15 +77,14 @@ int sks_offer(const struct sks_config *config, enum sks_op op, int fd, const str
 	if (now < resting_until)
 		return -ETIMEDOUT;
 	if (!*deadline)
-		*deadline = now + BUDGET_US;
+		*deadline = now + BUDGET_US - spent;
 
 	fill_request(config, op, &req);
 	if (addr)
 		fill_address(addr, &req);
 	err = sks_wire_call(config->socket, &req, config->spec, fd, (int)((*deadline - now) / 1000),
 			    &reply, NULL);
-	if (err == -ETIMEDOUT)
-		resting_until = sks_now_us() + REST_US;
+	account(sks_now_us() - now, err == -ETIMEDOUT);
 	if (err) {
 		sks_report_silence(config, err);
 		return err;

@@ -23,6 +23,14 @@ static void *look_up(const char *name)
 	return symbol;
 }
 
+void sks_real_resolve(void)
+{
+	if (!next_bind)
+		next_bind = (bind_fn *)look_up("bind");
+	if (!next_listen)
+		next_listen = (listen_fn *)look_up("listen");
+}
+
 /* Looked up at the first call: allocators and others bind before our constructor has its turn. */
 int sks_real_bind(int fd, const struct sockaddr *addr, socklen_t len)
 {

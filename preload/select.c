@@ -4,6 +4,7 @@
 
 #include <netinet/in.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
 
 #include "../common/raw.h"
 
@@ -22,6 +23,17 @@ static _Atomic uint32_t memory[FDS];
 
 /* The port of the first listener of each protocol in this process; 0: none yet. */
 static _Atomic uint16_t first_tcp, first_udp;
+
+/* In a page of its own, which fork(2) wipes: has this very process claimed a first listener? */
+static union {
+	_Atomic char mark;
+	char page[4096];
+} claimed_here __attribute__((aligned(4096)));
+
+bool sks_claimed_here(void)
+{
+	return claimed_here.mark;
+}
 
 static _Atomic uint16_t *first_port(uint8_t proto)
 {
@@ -53,7 +65,7 @@ bool sks_choose(const struct sks_config *config, const struct sockaddr *addr, so
 	if (config->error[0])
 		choice.named = SKS_TCP | SKS_UDP;
 	else
-		choice.named = protocols_naming(config, &prefix, choice.port) | config->wide;
+		choice.named = protocols_naming(config, &prefix, choice.port);
 	*ret_choice = choice;
 	return choice.named || sks_is_wanted(&choice, SKS_TCP) || sks_is_wanted(&choice, SKS_UDP);
 }
@@ -70,12 +82,28 @@ void sks_remember(int fd, const struct sks_choice *choice)
 	memory[fd] = entry;
 }
 
+/* Another socket may have taken the descriptor's place since: dup2(2), or close(2) and an autobind.
+ */
+static bool is_current(int fd, uint16_t wanted)
+{
+	struct sockaddr_storage addr;
+	struct sks_prefix prefix;
+	socklen_t len = sizeof(addr);
+	uint16_t port;
+
+	return !sks_raw(SYS_getsockname, fd, &addr, &len) &&
+	       !sks_prefix_from_sockaddr((struct sockaddr *)&addr, len, &prefix, &port) &&
+	       port == wanted;
+}
+
 bool sks_recall(const struct sks_config *config, int fd, struct sks_choice *ret_choice)
 {
 	uint32_t entry = fd >= 0 && fd < FDS ? memory[fd] : 0;
 	struct sockaddr_storage addr;
 	socklen_t len = sizeof(addr);
 
+	if (entry & (NAMED | UNNAMED) && !is_current(fd, (uint16_t)entry))
+		return false;
 	if (entry) {
 		*ret_choice = (struct sks_choice){
 			.port = (uint16_t)entry,
@@ -84,8 +112,12 @@ bool sks_recall(const struct sks_config *config, int fd, struct sks_choice *ret_
 		};
 		return ret_choice->named || ret_choice->unnamed;
 	}
-	return !sks_raw(SYS_getsockname, fd, &addr, &len) &&
-	       sks_choose(config, (struct sockaddr *)&addr, len, ret_choice);
+	if (sks_raw(SYS_getsockname, fd, &addr, &len))
+		return false;
+	if (sks_choose(config, (struct sockaddr *)&addr, len, ret_choice))
+		return true;
+	sks_remember(fd, NULL); /* listen(2) is about to bind it to a port that nobody named */
+	return false;
 }
 
 bool sks_is_wanted(const struct sks_choice *choice, uint8_t proto)
@@ -101,4 +133,9 @@ void sks_claim(const struct sks_choice *choice, uint8_t proto)
 	uint16_t none = 0;
 
 	atomic_compare_exchange_strong(first_port(proto), &none, choice->port);
+	/* Forked children find it zero again; a kernel that can't do that (before 4.14) has no
+	 * mark. */
+	if (!claimed_here.mark &&
+	    !sks_raw(SYS_madvise, &claimed_here, sizeof(claimed_here), MADV_WIPEONFORK))
+		claimed_here.mark = 1;
 }

@@ -35,6 +35,9 @@ bool sks_recall(const struct sks_config *config, int fd, struct sks_choice *ret_
 /* Is a socket of this protocol (SKS_TCP or SKS_UDP) to be offered, as things stand? */
 bool sks_is_wanted(const struct sks_choice *choice, uint8_t proto);
 
+/* Did this very process, not the one that it was forked from, claim a first listener? */
+bool sks_claimed_here(void);
+
 /* The socket is the instance's first listener of the protocol, if none was. */
 void sks_claim(const struct sks_choice *choice, uint8_t proto);
 

@@ -204,6 +204,11 @@ END
 	unharmed
 }
 
+# N connections of its clients, at this moment.
+keeps_no_more_than() {
+	(($(open_fds "$(helper_pid)") <= FDS + $1))
+}
+
 @test "bad input: 200 connections of one user keep no other user out" {
 	local i AS_WHO
 	AS=nobody as_who
@@ -218,7 +223,7 @@ END
 	gets 127.0.0.1 2005 user5
 	gets 127.0.0.1 3005 root5
 	# It is as busy as it can be: more is for others.
-	(($(open_fds "$(helper_pid)") <= FDS + 16))
+	wait_until 5 keeps_no_more_than 16
 	kill_server hoard
 	unharmed
 }

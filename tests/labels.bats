@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-# Owns the tests of instances, labels and modes: whose sockets are one service, and what a name keeps.
+# Owns the tests of instances, labels and modes: whose sockets are one service, and what a name
+# keeps.
 
 load stand
 
@@ -17,7 +18,7 @@ bindings() {
 
 # child_of NAME: the pid of its one child.
 child_of() {
-	cat "/proc/$(pid_of "$1")/task/$(pid_of "$1")/children" | xargs
+	xargs < "/proc/$(pid_of "$1")/task/$(pid_of "$1")/children"
 }
 
 # --- instances --------------------------------------------------------------------------------
@@ -43,6 +44,13 @@ child_of() {
 	stand web SKSTEER_PORTS=7 a=tcp:0.0.0.0#7777,reuse fork exec b=tcp:0.0.0.0#7777,reuse
 	is "$(services)" "@stand-$(pid_of web) 7777"
 	said web "sksteer: 0.0.0.0/0:7/tcp is steered to \"@stand-$(pid_of web)\" already"
+}
+
+@test "raw form: a program executed anew in the same process starts over" {
+	stand web SKSTEER_PORTS=7,8 a=tcp:0.0.0.0#7777 exec b=tcp:0.0.0.0#7778
+	is "$(services)" "@stand-$(pid_of web) 7778"
+	reaches 127.0.0.1#7-8=b 127.0.0.1#7777=refused
+	said web
 }
 
 @test "sksteer-run: one instance with all that it starts, however deep" {
@@ -169,12 +177,21 @@ two 7778"
 }
 
 @test "a spec that is refused leaves the label's earlier one as it was" {
+	local spec
+	stand other SKSTEER_PORTS=3000 other=tcp:0.0.0.0#7776
 	AS=nobody stand one SKSTEER_LABEL=web SKSTEER_PORTS=2000 one=tcp:0.0.0.0#7777
 	kill_server one
-	AS=nobody stand two SKSTEER_LABEL=web SKSTEER_PORTS=2001,80 two=tcp:0.0.0.0#7778
-	has "$(log_of two)" 'port 80 is for root'
-	reaches 127.0.0.1#{2000,2001,80}=refused 127.0.0.1#7778=two
-	is "$(services)" 'web '
+	plain stranger stranger=tcp:0.0.0.0#2000
+	for spec in 2001,80 2001,3000; do
+		AS=nobody stand two SKSTEER_LABEL=web SKSTEER_PORTS=$spec two=tcp:0.0.0.0#7778
+		has "$(log_of two)" "${spec#*,}"
+		reaches 127.0.0.1#{2000,2001,80}=refused 127.0.0.1#3000=other \
+			127.0.0.1#7778=two
+		is "$(service '.sockets | length' web)" 0
+		is "$(bindings web)" '0.0.0.0/0 2000'
+		kill_server two
+	done
+	kill_server stranger
 	AS=nobody stand three SKSTEER_LABEL=web SKSTEER_PORTS=2000 three=tcp:0.0.0.0#7779
 	reaches 127.0.0.1#2000=three
 	said three

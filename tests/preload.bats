@@ -209,3 +209,20 @@ load preload
 	returned "bind ok"
 	requested "check 7,77 mode=0 weight=0 label= for=0.0.0.0#7777 fd=0,silent"
 }
+
+@test "an address that is none: what the kernel says, with and without strict" {
+	local plain strictness
+	peer grant
+	plain=$(in_ns "$PROGS/odd" < /dev/null)
+	has "$plain" "-1 14" # EFAULT
+	for strictness in 0 1; do
+		is "$(in_ns env LD_PRELOAD="$LIB" SKSTEER_SOCKET="$SOCKET" SKSTEER_PORTS=7,77,53/udp \
+			SKSTEER_STRICT=$strictness "$PROGS/odd" < /dev/null)" "$plain"
+	done
+}
+
+@test "\"*\": a sandboxed child's listener costs no system call" {
+	peer grant
+	server SKSTEER_PORTS='*' "${TCP[@]}" tcp4 fork sandbox bind=0.0.0.0#9000 listen
+	returned "bind ok" "listen ok" "bind ok" "listen ok"
+}

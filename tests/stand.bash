@@ -75,8 +75,9 @@ said() {
 	is "$(grep -vx ready "$SKS_DIR/$name.log")" "$(IFS=$'\n' && echo "$*")"
 }
 
-# reaches PLACE=WHO...: PLACE is ADDRESS#PORT[-LAST][/udp], and WHO what progs/dial.c says of it: the
-# name of a listener, "refused", "nothing". All are asked, and compared as a whole.
+# reaches PLACE=WHO...: PLACE is ADDRESS#PORT[-LAST][/udp], and WHO what progs/dial.c says of it:
+# the name of a listener, "refused", "nothing". All are asked, from the address $FROM if it is set,
+# and compared as a whole.
 reaches() {
 	local each places=() expected=''
 	for each in "$@"; do

@@ -63,11 +63,12 @@ tcp 50000"
 }
 
 @test "a narrow range over another user's socket is refused, and names it" {
+	local told='sksteer: 0.0.0.0/0:8499-8501/tcp: port 8500 is held by a socket of user 65534'
 	AS=nobody begin other other=tcp:0.0.0.0#8500
 	wait_until 5 says other ready
 	stand web SKSTEER_PORTS=8499-8501 "$WEB4"
 	reaches 127.0.0.1#7777=web 127.0.0.1#{8499,8501}=refused 127.0.0.1#8500=other
-	said web 'sksteer: 0.0.0.0/0:8499-8501/tcp: port 8500 is held by a socket of user 65534 on every address'
+	said web "$told on every address"
 }
 
 @test "* and wide ranges are for root" {
@@ -134,7 +135,7 @@ tcp 50000"
 	reaches {127.0.0.1,192.0.2.1,::1,2001:db8::1}#7=web
 }
 
-@test "default where: what is bound to one address opens that one, and another machine sees nothing" {
+@test "default where: what is bound to one address opens that, and other machines see nothing" {
 	add_ns peer
 	veth main 192.0.2.1/24 peer 192.0.2.2/24
 	veth main 2001:db8::1/64 peer 2001:db8::2/64
@@ -152,14 +153,26 @@ tcp 50000"
 }
 
 @test "a prefix that is not local is warned about, and the route that is named makes it work" {
-	local routes
+	local routes told
 	local_route 192.0.2.0/24
 	stand web SKSTEER_PORTS='198.51.100.0/24:80;[2001:db8::/32]:80;192.0.2.0/24:80' "$DUAL"
-	said web "sksteer: 198.51.100.0/24 is not local to this host: ip route add local 198.51.100.0/24 dev lo; 2001:db8::/32 is not local to this host: ip route add local 2001:db8::/32 dev lo"
+	told='sksteer: 198.51.100.0/24 is not local to this host: '
+	told+='ip route add local 198.51.100.0/24 dev lo; 2001:db8::/32 is not local to this host: '
+	told+='ip route add local 2001:db8::/32 dev lo'
+	said web "$told"
 	reaches 192.0.2.1#80=web 198.51.100.1#80=ENETUNREACH 2001:db8::1#80=ENETUNREACH
 	routes=$(grep -o 'ip route add local [^;]*' "$SKS_DIR/web.log")
 	in_ns sh -e -c "$routes"
 	reaches {192.0.2.1,198.51.100.1,2001:db8::1}#80=web
+}
+
+@test "a listener on an IPv4-mapped address is an IPv4 one" {
+	stand web SKSTEER_PORTS='7;127.0.0.1:7777=8' web=tcp:::ffff:127.0.0.1#7777
+	reaches 127.0.0.1#7-8=web {127.0.0.2,::1}#7-8=refused
+	kill_server web
+	stand web SKSTEER_PORTS=7 web=tcp:::ffff:0.0.0.0#7777
+	reaches 127.0.0.{1,2}#7=web ::1#7=refused
+	said web
 }
 
 # --- listeners --------------------------------------------------------------------------------
@@ -303,8 +316,9 @@ udp 40000-40100"
 # --- precedence -------------------------------------------------------------------------------
 
 @test "precedence: the longer prefix, then the narrower range, then *; the lower of two as wide" {
+	local ranges='1002=8000-9100;1003=8000-8100;1004=8050;1006=8080-8082;1007=8082-8084'
 	local_route 192.0.2.0/24
-	stand web SKSTEER_PORTS='1001=*;1002=8000-9100;1003=8000-8100;1004=8050;1005=192.0.2.0/24:*;1006=8080-8082;1007=8082-8084' \
+	stand web SKSTEER_PORTS="1001=*;$ranges;1005=192.0.2.0/24:*" \
 		a=tcp:0.0.0.0#1001 b=tcp:0.0.0.0#1002 c=tcp:0.0.0.0#1003 d=tcp:0.0.0.0#1004 \
 		e=tcp:0.0.0.0#1005 f=tcp:0.0.0.0#1006 g=tcp:0.0.0.0#1007
 	reaches 127.0.0.1#{1,7999,9101}=a 127.0.0.1#{8101,9100}=b 127.0.0.1#{8000,8049,8051,8100}=c \
@@ -339,11 +353,11 @@ udp 40000-40100"
 	done
 }
 
-# nested ADDRESS BITS FROM TO: sets SPEC and WANTED for the prefixes of that address, by turns of
+# nested ADDRESS FROM TO: sets SPEC and WANTED for the prefixes of that address, by turns of
 # listener 1001 (a) and 1002 (b). An address that differs first in bit n has /n as its longest.
 nested() {
 	local len
-	for ((len = $3; len <= $4; len++)); do
+	for ((len = $2; len <= $3; len++)); do
 		if ((len % 2)); then
 			SPEC+=";1001=$(prefix_of "$1" "$len"):53" WANTED+=("$(flip "$1" "$len")#53=a")
 		else
@@ -372,13 +386,16 @@ group() {
 	echo $(($1 / 16 == $2 ? 1 << (15 - $1 % 16) : 0))
 }
 
-@test "4, 5, 23 and 40 prefixes on one port, IPv4 and IPv6: the longest wins in each case" {
-	local n
-	local_route 10.0.0.0/8 2001:db8::/32
-	for n in 4 5 23 40; do
+@test "4, 5 and 40 prefixes on one port, IPv4 and IPv6: the longest wins in each case" {
+	local n i
+	local_route 10.0.0.0/8 172.16.0.0/16 2001:db8::/32
+	for n in 4 5 40; do
 		SPEC='' WANTED=()
-		nested 10.0.0.0 32 8 $((n < 24 ? 7 + n : 31))
-		nested 2001:db8:: 128 33 $((32 + n))
+		nested 10.0.0.0 8 $((n < 24 ? 7 + n : 31))
+		nested 2001:db8:: 33 $((32 + n))
+		for ((i = 24; i < n; i++)); do # where no further ones nest
+			SPEC+=";1001=172.16.$i.0/24:53" WANTED+=("172.16.$i.9#53=a")
+		done
 		stand web SKSTEER_PORTS="${SPEC#;}" a=tcp:127.0.0.1#1001 b=tcp:127.0.0.1#1002 \
 			a=tcp:::1#1001 b=tcp:::1#1002
 		reaches "${WANTED[@]}" 127.0.0.1#53=refused ::1#53=refused 10.0.0.1#54=refused
@@ -390,8 +407,8 @@ group() {
 
 @test "status lists bindings in the order in which they win" {
 	local_route 192.0.2.0/24 2001:db8::/32
-	stand web SKSTEER_PORTS='*;8000-9100;192.0.2.0/24:80;8050;[2001:db8::/48]:80;8000-8100;192.0.2.1:81;192.0.2.0/24:*' \
-		"$WEB4" "$WEB6"
+	local prefixes='192.0.2.0/24:80;[2001:db8::/48]:80;192.0.2.1:81;192.0.2.0/24:*'
+	stand web SKSTEER_PORTS="*;8000-9100;8050;$prefixes;8000-8100" "$WEB4" "$WEB6"
 	is "$(service '.bindings[] | "\(.prefix) \(.ports)"' | grep -v ::/0)" "2001:db8::/48 80
 192.0.2.1 81
 192.0.2.0/24 80
@@ -404,6 +421,23 @@ group() {
 ::/0 8000-8100
 ::/0 8000-9100
 ::/0 *"
+}
+
+@test "long specs: 600 prefixes on a port, and every third port up to 8000" {
+	local prefixes ports i
+	local_route 10.0.0.0/8
+	for ((i = 0; i < 600; i++)); do
+		prefixes+=";10.1.$((i / 60)).$((i % 60 * 4))/31:53"
+	done
+	ports=$(seq -s, 2 3 8000)
+	((${#prefixes} < 16384 && ${#ports} < 16384))
+	stand a SKSTEER_PORTS="${prefixes#;}" a=tcp:127.0.0.1#9001
+	stand b SKSTEER_PORTS="$ports" b=tcp:127.0.0.1#9002
+	reaches 10.1.0.{0,1}#53=a 10.1.0.{2,3}#53=refused 10.1.9.{236,237}#53=a \
+		10.1.9.{238,239}#53=refused 127.0.0.1#{2,53,5000,7997,8000}=b \
+		127.0.0.1#{3,4,7998,7999}=refused
+	said a
+	said b
 }
 
 # --- interfaces -------------------------------------------------------------------------------
@@ -477,8 +511,9 @@ two_peers() {
 }
 
 @test "a spec with an error steers nothing; the item and its place are quoted on stderr" {
+	local told='sksteer: SKSTEER_PORTS: "9-3" at character 3: the range ends before it begins'
 	stand web SKSTEER_PORTS=7,9-3 "$WEB4"
-	said web 'sksteer: SKSTEER_PORTS: "9-3" at character 3: the range ends before it begins; nothing is steered'
+	said web "$told; nothing is steered"
 	reaches 127.0.0.1#7=refused 127.0.0.1#7777=web
 	kill_server web
 	stand web SKSTEER_PORTS='7;192.0.2.1/24:53' "$WEB4"

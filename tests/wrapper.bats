@@ -98,6 +98,16 @@ session_of() {
 	has_not "$(tr '\0' '\n' < "/proc/$helper/environ")" LD_PRELOAD
 }
 
+@test "the command's limits are not the embedded helper's" {
+	start_server echo bash -c 'ulimit -S -t 600 -f 100; exec nice -n 5 "$@"' limits \
+		"$RUN" -p 7 ncat -lk 7777 --exec /bin/cat
+	wait_answer 127.0.0.1 7
+	is "$(prlimit --cpu --fsize --noheadings --output SOFT --pid "$(own_pids sksteerd)" |
+		xargs)" 'unlimited unlimited'
+	is "$(ps -o ni= -p "$(own_pids sksteerd)" | tr -d ' ')" 0
+	is "$(ps -o ni= -p "$(pid_of echo)" | tr -d ' ')" 5
+}
+
 @test "a command that opens no socket: its helper goes, and nothing is left" {
 	run in_ns "$RUN" -p 7 sh -c 'exit 9'
 	is "$status" 9

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -38,6 +39,25 @@ bool sks_embed_is_absent(int err)
 	return err == -ENOENT || err == -ECONNREFUSED || err == -ECONNRESET;
 }
 
+/* What is meant to bound the command would end the helper at some time, or keep it waiting. */
+static void lift_limits(void)
+{
+	static const int limits[] = { RLIMIT_CPU,  RLIMIT_FSIZE, RLIMIT_AS,
+				      RLIMIT_DATA, RLIMIT_NPROC, RLIMIT_MEMLOCK };
+	const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		struct rlimit own;
+
+		/* Beyond a hard limit needs CAP_SYS_RESOURCE, which not every root has. */
+		if (setrlimit(limits[i], &none) == 0 || getrlimit(limits[i], &own) < 0)
+			continue;
+		own.rlim_cur = own.rlim_max;
+		(void)setrlimit(limits[i], &own);
+	}
+	(void)setpriority(PRIO_PROCESS, 0, 0);
+}
+
 /* Nothing of the command's start may stay in a process that can outlive it. */
 static int detach(int ready_fd)
 {
@@ -48,6 +68,7 @@ static int detach(int ready_fd)
 		(void)sigaction(sig, &dfl, NULL);
 	(void)sigprocmask(SIG_SETMASK, &dfl.sa_mask, NULL);
 	(void)umask(022);
+	lift_limits();
 	if (chdir("/") < 0)
 		return -errno;
 	null = open("/dev/null", O_RDWR);

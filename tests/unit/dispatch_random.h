@@ -103,10 +103,10 @@ static struct m_binding random_binding(uint8_t service)
 	b.by_hand = chance(30);
 	if (!b.by_hand && chance(40))
 		b.listener_port = listener_ports[below(3)];
-	if (b.listener_port && chance(30)) {
-		b.listener_addr = chance(60) ? (struct sks_prefix){ .family = m_family(family) }
-					     : random_addr(family);
-	}
+	if (b.listener_port && chance(18))
+		b.listener_addr.family = m_family(family);
+	else if (b.listener_port && chance(15))
+		b.listener_addr = random_addr(family);
 	return b;
 }
 

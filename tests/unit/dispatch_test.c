@@ -14,7 +14,8 @@
 #define ROUNDS	256
 #define PACKETS 80 /* a round */
 
-enum fate { COMMIT, ABORT, CRASH, FATES };
+/* LATE: the helper dies right after its commit. */
+enum fate { COMMIT, ABORT, CRASH, LATE, FATES };
 
 static unsigned int met[M_TIE + 1], fates[FATES], n_ambiguous, n_full, n_crowded;
 
@@ -122,7 +123,7 @@ static void commit(struct sks_classes *classes)
 }
 
 /* As helper/change.c does it: a family that the listener has not served so far opens afterwards. */
-static void commit_socket(const struct m_socket *s, struct sks_classes *classes)
+static void commit_socket(const struct m_socket *s, struct sks_classes *classes, bool die)
 {
 	const struct sks_dest *dest = &space->maps.dests[arrival->dest];
 	uint32_t before = SKS_SERVES_BOTH;
@@ -131,39 +132,51 @@ static void commit_socket(const struct m_socket *s, struct sks_classes *classes)
 		before = sks_dest_families(dest, sks_epoch(&space->maps));
 	sks_slot_link(space, s->slot, before);
 	commit(classes);
-	sks_slot_link(space, s->slot, ~before);
+	if (!die)
+		sks_slot_link(space, s->slot, ~before);
 }
 
-/* Dies after the change was written; its socket may have come to the new listener already. */
-static void crash(struct m_socket *s, struct sks_classes *classes)
+/* The next helper sees which sockets have gone, and makes the table anew. */
+static void take_up(void)
 {
-	if (s && arrival->age != sks_next_epoch(space))
-		close_socket(s);
-	else if (s && chance(50))
-		sks_slot_link(space, s->slot, SKS_SERVES_BOTH);
-	sks_classes_free(classes);
 	real_crash();
-	if (s)
-		close_socket(s);
 	(void)sks_slots_sweep(space);
 	forget_closed(&model);
 	look_around(&model, 0);
 }
 
-static void finish(enum fate fate, struct m_socket *s, struct sks_classes *classes)
+/* Dies after the change was written; its socket may have come to the new listener already. */
+static bool crash(struct m_socket *s, struct sks_classes *classes)
+{
+	bool forgotten;
+
+	if (s && arrival->age != sks_next_epoch(space))
+		close_socket(s);
+	else if (s && chance(50))
+		sks_slot_link(space, s->slot, SKS_SERVES_BOTH);
+	sks_classes_free(classes);
+	take_up();
+	forgotten = !s || !sks_slot_find(space, s->cookie);
+	if (s)
+		close_socket(s);
+	return forgotten;
+}
+
+/* False: the next helper knows a socket whose registration never was. */
+static bool finish(enum fate fate, struct m_socket *s, struct sks_classes *classes)
 {
 	fates[fate]++;
-	if (fate == CRASH) {
-		crash(s, classes);
-		return;
-	}
-	if (fate == COMMIT) {
+	if (fate == CRASH)
+		return crash(s, classes);
+	if (fate != ABORT) {
 		if (s)
-			commit_socket(s, classes);
+			commit_socket(s, classes, fate == LATE);
 		else
 			commit(classes);
 		model = next;
-		return;
+		if (fate == LATE)
+			take_up();
+		return true;
 	}
 	sks_classes_discard(space, classes);
 	if (s) {
@@ -171,6 +184,7 @@ static void finish(enum fate fate, struct m_socket *s, struct sks_classes *class
 		close_socket(s);
 	}
 	sks_store_abort(space);
+	return true;
 }
 
 static bool has_bound_listener(const struct model *m)
@@ -185,7 +199,7 @@ static bool has_bound_listener(const struct model *m)
 /* False: the helper and the model disagree on whether the change can be. */
 static bool change(void)
 {
-	enum fate fate = chance(65) ? COMMIT : chance(60) ? ABORT : CRASH;
+	enum fate fate = chance(60) ? COMMIT : chance(60) ? ABORT : chance(50) ? CRASH : LATE;
 	struct sks_classes *classes = NULL;
 	struct m_socket *s = NULL;
 	unsigned int judged;
@@ -198,7 +212,7 @@ static bool change(void)
 	for (uint32_t n = 1 + below(5); n; n--)
 		change_something();
 	/* Whoever only asks brings no socket. */
-	if (arrival && (fate == COMMIT || chance(50)))
+	if (arrival && (fate == COMMIT || fate == LATE || chance(50)))
 		s = take_socket();
 	look_around(&next, sks_next_epoch(space));
 	judged = arrival ? arrival->service : below(M_SERVICES);
@@ -214,9 +228,16 @@ static bool change(void)
 	}
 	n_ambiguous += ambiguous;
 	/* Where there may be no room, the next helper could perhaps make no table either. */
-	if ((err && fate == COMMIT) || (fate == CRASH && has_bound_listener(&model)))
+	if (fate == CRASH && has_bound_listener(&model))
 		fate = ABORT;
-	finish(fate, s, classes);
+	if (fate == LATE && has_bound_listener(&next))
+		fate = COMMIT;
+	if (err && fate != CRASH)
+		fate = ABORT;
+	if (!finish(fate, s, classes)) {
+		printf("# the next helper has taken up what was never committed\n");
+		return false;
+	}
 	n_crowded += overflows();
 	return true;
 }
@@ -319,10 +340,10 @@ int main(int argc, char **argv)
 	       "killed, "
 	       "%u ambiguous, %u full, %u with a full rule\n",
 	       met[M_SOCKET], met[M_DROP], met[M_PASS], met[M_TIE], fates[COMMIT], fates[ABORT],
-	       fates[CRASH], n_ambiguous, n_full, n_crowded);
+	       fates[CRASH] + fates[LATE], n_ambiguous, n_full, n_crowded);
 	/* So few of them are ambiguous that a run may have none. */
 	all = met[M_SOCKET] && met[M_DROP] && met[M_PASS] && fates[ABORT] && fates[CRASH] &&
-	      n_crowded;
+	      fates[LATE] && n_crowded;
 	check(all || !same || rounds < ROUNDS, "every kind of outcome was met");
 	return !same || !all;
 }
