@@ -22,6 +22,7 @@ as_who() {
 	nobody) AS_WHO=("${AS_NOBODY[@]}") ;;
 	user2) AS_WHO=("${AS_USER2[@]}") ;;
 	capless) AS_WHO=(setpriv --bounding-set -net_admin --inh-caps -net_admin --) ;;
+	powerless) AS_WHO=(setpriv --bounding-set -all --inh-caps -all --) ;;
 	namespaced) AS_WHO=(unshare --user --map-root-user --) ;;
 	*) AS_WHO=() ;;
 	esac
