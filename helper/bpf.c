@@ -251,14 +251,14 @@ void sks_bpf_close(struct sks_maps *maps)
 	maps->link = -1;
 }
 
-int sks_bpf_link(const struct sks_maps *maps, struct sks_link *ret_link)
+int sks_bpf_netns(const struct sks_maps *maps, uint64_t *ret_ino)
 {
 	struct bpf_link_info info = {};
 	__u32 len = sizeof(info);
 
 	if (bpf_obj_get_info_by_fd(maps->link, &info, &len))
 		return -errno;
-	*ret_link = (struct sks_link){ info.netns.netns_ino, info.id, info.prog_id };
+	*ret_ino = info.netns.netns_ino;
 	return 0;
 }
 

@@ -49,12 +49,6 @@ _Static_assert(offsetof(struct sks_maps, bindings) ==
 		       offsetof(struct sks_maps, memory[SKS_MAP_BINDINGS]),
 	       "one pointer a map");
 
-/* What the link says. */
-struct sks_link {
-	uint64_t netns_ino; /* 0: the namespace is gone */
-	uint32_t id, prog_id;
-};
-
 /* Gets the lines that libbpf and the verifier print; NULL: none. */
 typedef void sks_bpf_log(const char *text);
 void sks_bpf_set_log(sks_bpf_log *log);
@@ -74,7 +68,8 @@ void sks_bpf_close(struct sks_maps *maps);
  * bpf_link_update: no packet sees a gap. 0 or -errno (the old one runs on).
  */
 int sks_bpf_refresh(const char *dir, struct sks_maps *maps);
-int sks_bpf_link(const struct sks_maps *maps, struct sks_link *ret_link);
+/* The namespace that the link is attached to, as an inode number; 0: it is gone. 0 or -errno. */
+int sks_bpf_netns(const struct sks_maps *maps, uint64_t *ret_ino);
 
 /* Unpins everything below dir: the link goes, and with it the program and the maps. */
 void sks_bpf_remove(const char *dir);

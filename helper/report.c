@@ -304,15 +304,15 @@ int sks_report_open(const char *dir, uint64_t ino, struct sks_space *ret_space)
 		.n_slots = SKS_MAX_SLOTS,
 		.n_bindings = SKS_MAX_BINDINGS,
 	};
-	struct sks_link link;
+	uint64_t attached;
 	int err = sks_space_path(dir, ino, space.dir, sizeof(space.dir));
 
 	if (!err)
 		err = sks_bpf_open(space.dir, false, &space.maps);
 	if (err)
 		return err;
-	err = sks_bpf_link(&space.maps, &link);
-	if (!err && link.netns_ino != ino)
+	err = sks_bpf_netns(&space.maps, &attached);
+	if (!err && attached != ino)
 		err = -ENOENT; /* the pins of a dead namespace that had the same number */
 	if (err)
 		sks_bpf_close(&space.maps);

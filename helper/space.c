@@ -27,7 +27,7 @@ int sks_space_path(const char *dir, uint64_t ino, char *buf, size_t size)
 	return len < 0 || (size_t)len >= size ? -ENAMETOOLONG : 0;
 }
 
-static bool is_bpffs(const char *path)
+bool sks_is_bpffs(const char *path)
 {
 	struct statfs fs;
 
@@ -41,12 +41,12 @@ static int prepare_dir(const char *dir)
 
 	if (mount_point == dir && mkdir(dir, 0750) && errno != EEXIST)
 		return -errno;
-	if (!is_bpffs(mount_point) && !is_bpffs(dir) &&
+	if (!sks_is_bpffs(mount_point) && !sks_is_bpffs(dir) &&
 	    mount("bpf", mount_point, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0755"))
 		return -errno;
 	if (mkdir(dir, 0750) && errno != EEXIST)
 		return -errno;
-	return is_bpffs(dir) ? 0 : -ENOTSUP;
+	return sks_is_bpffs(dir) ? 0 : -ENOTSUP;
 }
 
 static void free_space(struct sks_space *space)
@@ -75,15 +75,15 @@ static struct sks_space *new_space(const struct sks_spaces *spaces, uint64_t ino
  */
 static int take_up(struct sks_space *space)
 {
-	struct sks_link link;
+	uint64_t ino;
 	int err = sks_bpf_open(space->dir, true, &space->maps);
 
 	if (err == -ENOENT)
 		return access(space->dir, F_OK) ? -ENOENT : -ENODEV;
 	if (err)
 		return err;
-	err = sks_bpf_link(&space->maps, &link);
-	if (!err && link.netns_ino != space->ino)
+	err = sks_bpf_netns(&space->maps, &ino);
+	if (!err && ino != space->ino)
 		err = -ENODEV;
 	if (err) {
 		sks_bpf_close(&space->maps);
@@ -186,9 +186,9 @@ void sks_spaces_remove(struct sks_spaces *spaces, struct sks_space *space)
 /* The link outlives its namespace, whose inode number another may then get. */
 static bool is_dead(const struct sks_space *space)
 {
-	struct sks_link link;
+	uint64_t ino;
 
-	return !sks_bpf_link(&space->maps, &link) && link.netns_ino != space->ino;
+	return !sks_bpf_netns(&space->maps, &ino) && ino != space->ino;
 }
 
 static bool is_empty(const struct sks_space *space)

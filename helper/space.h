@@ -34,6 +34,9 @@ void sks_spaces_remove(struct sks_spaces *spaces, struct sks_space *space);
 /* The same for the namespaces that have died, or have no service any more. */
 void sks_spaces_reap(struct sks_spaces *spaces);
 
+/* Is the path on a bpffs? False also when it is not there. */
+bool sks_is_bpffs(const char *path);
+
 /* Where the pins of a namespace lie: DIR/net-INO. -ENAMETOOLONG. */
 int sks_space_path(const char *dir, uint64_t ino, char *buf, size_t size);
 

@@ -119,14 +119,21 @@ void sks_store_kill_binding(struct sks_space *space, struct sks_binding *binding
 	kill_record(space, &binding->born, &binding->died);
 }
 
+/* Which of two copies counts in that epoch: 0, 1, or -1 for none. */
+static int copy_of(uint32_t since0, uint32_t since1, uint32_t epoch)
+{
+	bool has0 = since0 && since0 <= epoch, has1 = since1 && since1 <= epoch;
+
+	if (has0 && has1)
+		return since0 > since1 ? 0 : 1;
+	return has0 ? 0 : has1 ? 1 : -1;
+}
+
 const struct sks_owner *sks_owner(const struct sks_service *service, uint32_t epoch)
 {
-	const struct sks_owner *a = &service->owner[0], *b = &service->owner[1];
-	bool has_a = a->since && a->since <= epoch, has_b = b->since && b->since <= epoch;
+	int copy = copy_of(service->owner[0].since, service->owner[1].since, epoch);
 
-	if (has_a && has_b)
-		return a->since > b->since ? a : b;
-	return has_a ? a : has_b ? b : &no_owner;
+	return copy < 0 ? &no_owner : &service->owner[copy];
 }
 
 struct sks_owner *sks_owner_next(struct sks_space *space, struct sks_service *service)
@@ -150,12 +157,9 @@ struct sks_owner *sks_owner_next(struct sks_space *space, struct sks_service *se
 
 uint32_t sks_dest_families(const struct sks_dest *dest, uint32_t epoch)
 {
-	const struct sks_reach *a = &dest->reach[0], *b = &dest->reach[1];
-	bool has_a = a->since && a->since <= epoch, has_b = b->since && b->since <= epoch;
+	int copy = copy_of(dest->reach[0].since, dest->reach[1].since, epoch);
 
-	if (has_a && has_b)
-		return a->since > b->since ? a->families : b->families;
-	return has_a ? a->families : has_b ? b->families : 0;
+	return copy < 0 ? 0 : dest->reach[copy].families;
 }
 
 void sks_dest_set_families(struct sks_space *space, struct sks_dest *dest, uint32_t families)

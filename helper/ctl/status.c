@@ -6,17 +6,16 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "../../common/cleanup.h"
 #include "../report.h"
+#include "../space.h"
 #include "ctl.h"
 #include "table.h"
 
@@ -39,13 +38,6 @@ static int read_pins(const struct sks_ctl *ctl, uint64_t ino, struct json_object
 	return 0;
 }
 
-static bool is_bpffs(const char *path)
-{
-	struct statfs fs;
-
-	return !statfs(path, &fs) && fs.f_type == BPF_FS_MAGIC;
-}
-
 /*
  * That nothing is pinned says something only where a bpffs is seen: `ip netns exec` shows a /sys
  * without one.
@@ -55,7 +47,8 @@ static bool sees_bpffs(const char *dir)
 	char copy[PATH_MAX];
 
 	(void)snprintf(copy, sizeof(copy), "%s", dir);
-	return is_bpffs(dir) || (access(dir, F_OK) && errno == ENOENT && is_bpffs(dirname(copy)));
+	return sks_is_bpffs(dir) ||
+	       (access(dir, F_OK) && errno == ENOENT && sks_is_bpffs(dirname(copy)));
 }
 
 static struct json_object *empty_report(const struct sks_ctl *ctl)
