@@ -18,36 +18,38 @@ SAN	   := $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-sanitize-recover
 HELPER_LIB  = $(shell pkg-config --libs libbpf libelf libmnl json-c)
 LANGUAGE   := -std=gnu11 -D_GNU_SOURCE -I. -I$(BUILD)
 BASE_FLAGS := $(LANGUAGE) $(CPPFLAGS) $(CFLAGS)
-LIB_FLAGS  := $(BASE_FLAGS) -fPIC -fvisibility=hidden -U_FORTIFY_SOURCE -O2 -g
+LIB_FLAGS  := $(BASE_FLAGS) -fPIC -fvisibility=hidden -U_FORTIFY_SOURCE -O2 -g -ffunction-sections
 RUN_PATHS  := '-DSKS_SBINDIR="$(SBINDIR)"' '-DSKS_LIBDIR="$(LIBDIR)"'
 
 COMMON	   := $(wildcard common/*.c)
 LIB_SRC	   := $(wildcard preload/*.c)
 RUN_SRC	   := $(wildcard preload/run/*.c)
 CTL_SRC	   := $(wildcard helper/ctl/*.c)
-DAEMON_SRC := $(wildcard helper/sksteerd.c)
+DAEMON_SRC := helper/sksteerd.c
 HELPER_SRC := $(filter-out $(DAEMON_SRC),$(wildcard helper/*.c))
-BPF_SRC	   := $(wildcard bpf/dispatch.bpf.c)
 objs	    = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 COMMON_OBJ := $(call objs,$(COMMON))
-SKELETON   := $(if $(BPF_SRC),$(BUILD)/dispatch.skel.h)
-# A room that is still empty builds nothing.
-PROGRAMS   := $(if $(LIB_SRC),$(BUILD)/libsksteer.so) $(if $(RUN_SRC),$(BUILD)/sksteer-run) \
-	      $(if $(DAEMON_SRC),$(BUILD)/sksteerd) $(if $(CTL_SRC),$(BUILD)/sksteerctl)
+SKELETON   := $(patsubst bpf/%.bpf.c,$(BUILD)/%.skel.h,$(wildcard bpf/*.bpf.c))
+PROGRAMS   := $(addprefix $(BUILD)/,libsksteer.so sksteer-run sksteerd sksteerctl)
 TEST_PROGS := $(patsubst tests/progs/%.c,$(BUILD)/tests/%,$(wildcard tests/progs/*.c))
+BENCH_SRC  := $(wildcard tests/bench/*.c)
+BENCH	   := $(patsubst tests/%.c,$(BUILD)/%,$(filter-out %.bpf.c,$(BENCH_SRC))) \
+	      $(patsubst tests/%.c,$(BUILD)/%.o,$(filter %.bpf.c,$(BENCH_SRC)))
 UNIT_SRC   := $(wildcard tests/unit/*.c)
 UNITS	   := $(UNIT_SRC:%.c=$(BUILD)/%)
 FUZZERS	   := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
 C_FILES	    = $(wildcard $(foreach d,common preload preload/run helper helper/ctl bpf tests/progs \
 	      tests/unit tests/fuzz tests/bench,$d/*.c $d/*.h))
 C_SRC	    = $(COMMON) $(LIB_SRC) $(RUN_SRC) $(HELPER_SRC) $(DAEMON_SRC) $(CTL_SRC)
-# What bpftool generates into helper/bpf.c's skeleton is not ours to mend.
-TIDY_FILES  = $(filter-out helper/bpf.c,$(C_SRC))
-SCRIPTS	    = $(wildcard scripts/* .ci/run tests/*.bash tests/*.bats)
-SPDX_FILES  = $(C_FILES) $(SCRIPTS) Makefile $(wildcard preload/*.map tests/*.py)
+# What bpftool generates into these files' skeletons is not ours to mend.
+TIDY_FILES  = $(filter-out helper/bpf.c helper/bpf_copy.c,$(C_SRC))
+SCRIPTS	    = $(wildcard scripts/* .ci/run tests/*.bash tests/*.bats) \
+	      $(filter-out %.c %.h %.py %.md,$(wildcard tests/bench/*))
+SPDX_FILES  = $(C_FILES) $(SCRIPTS) Makefile $(wildcard preload/*.map tests/*.py tests/bench/*.py)
 
 Q   := $(if $(V),,@)
-say  = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
+# The first line of a recipe: makes room for the target, and says what comes.
+say  = @mkdir -p $(@D)$(if $(V),,; printf '  %-7s %s\n' '$(1)' '$(2)')
 
 all: $(PROGRAMS)
 tests: all $(TEST_PROGS) $(UNITS)
@@ -60,22 +62,20 @@ $(call remember,paths,$(RUN_PATHS))
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(SKELETON)
 	$(call say,CC,$<)
-	@mkdir -p $(@D)
 	$(Q)$(CC) $(BASE_FLAGS) $(WARN) $(SAN) $(OBJ_FLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/pic/%.o: %.c $(BUILD)/flags
 	$(call say,CC,$< (pic))
-	@mkdir -p $(@D)
 	$(Q)$(CC) $(LIB_FLAGS) $(WARN) -MMD -MP -c -o $@ $<
 $(call objs,$(RUN_SRC)): OBJ_FLAGS = $(RUN_PATHS)
 $(call objs,$(RUN_SRC)): $(BUILD)/paths
 
-# The library is never sanitized: it is loaded into programs that are not.
-$(BUILD)/libsksteer.so: $(patsubst %.c,$(BUILD)/pic/%.o,$(LIB_SRC) $(COMMON)) \
-		$(wildcard preload/libsksteer.map)
+# Never sanitized: its programs are not. Each that starts pays for segments, relro, symbols bound at once.
+$(BUILD)/libsksteer.so: $(patsubst %.c,$(BUILD)/pic/%.o,$(LIB_SRC) $(COMMON)) $(wildcard preload/*.map)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LIB_FLAGS) -shared $(LDFLAGS) -Wl,-soname,libsksteer.so,--as-needed,-z,defs,-z,now \
-		$(addprefix -Wl$(,)--version-script=,$(filter %.map,$^)) -o $@ $(filter %.o,$^)
+	$(Q)$(CC) $(LIB_FLAGS) -shared -nostartfiles $(LDFLAGS) -Wl,-soname,libsksteer.so,--as-needed,-z,defs \
+		-Wl,-z,now,-z,noseparate-code,-z,norelro,--gc-sections,--hash-style=gnu -o $@ \
+		$(addprefix -Wl$(,)--version-script=,$(filter %.map,$^)) $(filter %.o,$^)
 
 $(BUILD)/libhelper.a: $(call objs,$(HELPER_SRC))
 	$(call say,AR,$@)
@@ -93,35 +93,35 @@ $(BUILD)/sksteerctl: $(call objs,$(CTL_SRC)) $(BUILD)/libhelper.a $(COMMON_OBJ)
 	$(Q)$(link) $(HELPER_LIB)
 
 # bpftool's linker drops the DWARF and keeps the BTF.
-$(BUILD)/dispatch.bpf.o: $(BPF_SRC) Makefile
+vpath %.bpf.c bpf tests
+$(BUILD)/%.bpf.o: %.bpf.c Makefile
 	$(call say,BPF,$<)
-	@mkdir -p $(@D)
 	$(Q)$(CLANG) -O2 -g -target bpf -mcpu=v3 -Wall -Wextra $(if $(WERROR),-Werror) -I. \
 		$(addprefix -I,$(wildcard /usr/include/$(shell uname -m)-linux-gnu)) -MMD -MP -MF $(@:.o=.d) -MT $@ -c -o $@.full $<
 	$(Q)$(BPFTOOL) gen object $@ $@.full
-$(BUILD)/dispatch.skel.h: $(BUILD)/dispatch.bpf.o
-	$(Q)$(BPFTOOL) gen skeleton $< name dispatch > $@.new && mv $@.new $@
+$(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
+	$(Q)$(BPFTOOL) gen skeleton $< name $* > $@.new && mv $@.new $@
 
 $(BUILD)/tests/%: tests/progs/%.c $(BUILD)/flags
 	$(call say,CC,$<)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(BASE_FLAGS) $(WARN) -pthread -MMD -MP -MF $@.d -o $@ $<
+	$(Q)$(CC) $(BASE_FLAGS) $(WARN) $(if $(filter %.so,$@),-shared -fPIC) -pthread -MMD -MP -MF $@.d -o $@ $<
+$(BUILD)/bench/%: tests/bench/%.c $(COMMON_OBJ) $(BUILD)/flags
+	$(call say,CC,$<)
+	$(Q)$(CC) $(BASE_FLAGS) $(WARN) -pthread -MMD -MP -MF $@.d -o $@ $< $(COMMON_OBJ) -Wl,--as-needed $(HELPER_LIB)
 # Only a unit test of helper code waits for the whole helper to compile.
 $(patsubst %.c,$(BUILD)/%,$(shell grep -l 'helper/' $(UNIT_SRC) /dev/null)): $(BUILD)/libhelper.a
 $(UNITS): $(BUILD)/%: $(BUILD)/obj/%.o $(COMMON_OBJ)
 	$(call say,LINK,$@)
-	@mkdir -p $(@D)
 	$(Q)$(link) -Wl,--as-needed $(HELPER_LIB)
 
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(COMMON) $(BUILD)/flags
 	$(call say,FUZZ,$<)
-	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BASE_FLAGS) $(WARN) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.c,$^)
 
 check: tests
 	$(Q)BUILD=$(BUILD) scripts/check --tests-only
-bench: all
-	$(Q)if [ -x tests/bench/run ]; then BUILD=$(BUILD) tests/bench/run; else echo 'no benchmark yet'; fi
+bench bench-dispatch: all $(TEST_PROGS) $(BENCH)
+	$(Q)BUILD=$(BUILD) tests/bench/run $(patsubst bench%,%,$(@:bench-%=%))
 fuzz: $(FUZZERS)
 	$(Q)set -e; for f in $^; do $$f -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_funcs=0; done
 lint: $(SKELETON)
@@ -146,5 +146,5 @@ clean:
 	rm -rf build build-*
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tests check bench fuzz lint install uninstall clean
+.PHONY: all tests check bench bench-dispatch fuzz lint install uninstall clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

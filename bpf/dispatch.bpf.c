@@ -7,172 +7,11 @@
 #include <linux/in.h>
 #include <bpf/bpf_helpers.h>
 
-#include "../common/maps.h"
+#include "maps.bpf.h"
+#include "rules.bpf.h"
+#include "sockets.bpf.h"
 
-#define AF_INET6  10
-#define NO_SOCKET 1 /* assign(): the slot is empty; kernel errors are negative */
-
-struct sks_ports ports; /* .bss: a direct address, no lookup */
-
-/* ctx->ingress_ifindex came with 5.17; where it is false the verifier never looks at that branch. */
-const volatile _Bool have_ingress_ifindex = 1;
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 2 * SKS_MAX_RULES);
-	__type(key, __u32);
-	__type(value, struct sks_rule);
-} rules SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, SKS_MAX_PREFIXES);
-	__type(key, struct sks_trie_key);
-	__type(value, __u32);
-} prefixes SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, SKS_MAX_DESTS);
-	__type(key, __u32);
-	__type(value, struct sks_dest);
-} dests SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_SOCKMAP);
-	__uint(max_entries, SKS_MAX_SLOTS);
-	__type(key, __u32);
-	__type(value, __u64); /* 8 bytes, so that a lookup from user space gives the cookie */
-} sockets SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, SKS_MAX_SLOTS);
-	__type(key, __u32);
-	__type(value, struct sks_slot);
-} slots SEC(".maps");
-
-/* Index: destination * 2 + family. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 2 * SKS_MAX_DESTS);
-	__type(key, __u32);
-	__type(value, struct sks_counter);
-} counters SEC(".maps");
-
-/* The program itself reads neither of these: they are the helper's records. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, SKS_MAX_SERVICES);
-	__type(key, __u32);
-	__type(value, struct sks_service);
-} services SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, SKS_MAX_BINDINGS);
-	__type(key, __u32);
-	__type(value, struct sks_binding);
-} bindings SEC(".maps");
-
-static __always_inline __u32 trie_dest(struct sks_trie_key *key)
-{
-	__u32 *dest = bpf_map_lookup_elem(&prefixes, key);
-
-	return dest ? *dest : 0;
-}
-
-/* Is the packet from where the destination's sockets listen? */
-static __always_inline int is_here(struct bpf_sk_lookup *ctx, const struct sks_dest *dest)
-{
-	return !have_ingress_ifindex || !dest->ifindex || dest->ifindex == ctx->ingress_ifindex;
-}
-
-static __always_inline int leads_here(struct bpf_sk_lookup *ctx, const struct sks_rule *rule,
-				      __u32 number)
-{
-	const struct sks_dest *dest;
-
-	if (!rule->devices)
-		return 1;
-	dest = bpf_map_lookup_elem(&dests, &number);
-	return dest && is_here(ctx, dest);
-}
-
-/* The destination of the longest prefix that holds the address, or 0. */
-static __always_inline __u32 rule_dest4(struct bpf_sk_lookup *ctx, const struct sks_rule *rule,
-					__u32 index, __u32 addr)
-{
-	for (int i = 0; i < SKS_INLINE_PREFIXES; i++) {
-		const struct sks_inline4 *p = &rule->v4[i];
-
-		if ((addr & p->mask) == p->addr && leads_here(ctx, rule, p->dest))
-			return p->dest;
-	}
-	if (!rule->trie4)
-		return 0;
-
-	struct sks_trie_key key = { .prefixlen = 64, .rule = index * 2 + SKS_V4, .addr = { addr } };
-
-	return trie_dest(&key);
-}
-
-static __always_inline __u32 rule_dest6(struct bpf_sk_lookup *ctx, const struct sks_rule *rule,
-					__u32 index, const __u32 addr[4])
-{
-	for (int i = 0; i < SKS_INLINE_PREFIXES; i++) {
-		const struct sks_inline6 *p = &rule->v6[i];
-
-		if (!(((addr[0] & p->mask[0]) ^ p->addr[0]) |
-		      ((addr[1] & p->mask[1]) ^ p->addr[1]) |
-		      ((addr[2] & p->mask[2]) ^ p->addr[2]) |
-		      ((addr[3] & p->mask[3]) ^ p->addr[3])) &&
-		    leads_here(ctx, rule, p->dest))
-			return p->dest;
-	}
-	if (!rule->trie6)
-		return 0;
-
-	struct sks_trie_key key = { .prefixlen = 160,
-				    .rule = index * 2 + SKS_V6,
-				    .addr = { addr[0], addr[1], addr[2], addr[3] } };
-
-	return trie_dest(&key);
-}
-
-static __always_inline __u32 rule_dest(struct bpf_sk_lookup *ctx, __u32 index)
-{
-	/* Loaded first: clang 14 may otherwise fold the choice of word into the context pointer. */
-	__u32 addr[4] = { ctx->local_ip6[0], ctx->local_ip6[1], ctx->local_ip6[2],
-			  ctx->local_ip6[3] };
-	const struct sks_rule *rule = bpf_map_lookup_elem(&rules, &index);
-
-	if (!rule)
-		return 0;
-	if (ctx->family == AF_INET6)
-		return rule_dest6(ctx, rule, index, addr);
-	return rule_dest4(ctx, rule, index, ctx->local_ip4);
-}
-
-/* 0 when the socket took it, NO_SOCKET, or why it did not. */
-static __always_inline long assign(struct bpf_sk_lookup *ctx, __u32 slot)
-{
-	struct bpf_sock *sk = bpf_map_lookup_elem(&sockets, &slot);
-	long err;
-
-	if (!sk)
-		return NO_SOCKET;
-	/* Without BPF_SK_LOOKUP_F_NO_REUSEPORT: the kernel spreads over a SO_REUSEPORT group. */
-	err = bpf_sk_assign(ctx, sk, 0);
-	bpf_sk_release(sk);
-	return err;
-}
+#define BARRIER asm volatile("")
 
 static __always_inline void count_failure(struct sks_counter *counter, long err)
 {
@@ -186,41 +25,18 @@ static __always_inline void count_failure(struct sks_counter *counter, long err)
 	counter->last_errno = err;
 }
 
-/*
- * The first socket is gone or does not take it: the next that does. 0, or as assign(). Not static,
- * so that the verifier walks the loop once rather than for every state that leads here: loading is
- * most of what a namespace's first server waits for.
- */
-__noinline int assign_next(struct bpf_sk_lookup *ctx, __u32 slot, __u32 family)
+static __always_inline struct sks_counter *find_counter(__u32 *key)
 {
-	long worst = NO_SOCKET;
-
-	for (int i = 0; i < SKS_CHAIN_MAX; i++) {
-		const struct sks_slot *record = bpf_map_lookup_elem(&slots, &slot);
-		long err;
-
-		if (!record)
-			break;
-		slot = record->next[family & 1];
-		if (!slot)
-			break;
-		err = assign(ctx, slot);
-		if (!err)
-			return 0;
-		if (err != NO_SOCKET)
-			worst = err;
-	}
-	return worst;
+	return count_verdicts ? bpf_map_lookup_elem(&counters, key) : NULL;
 }
 
-static __always_inline int steer(struct bpf_sk_lookup *ctx, __u32 number)
+/* Whatever is not the first socket's. Not static, so that it costs the fast path no register. */
+__noinline int steer_slowly(struct bpf_sk_lookup *ctx, __u32 number)
 {
 	const struct sks_dest *dest = bpf_map_lookup_elem(&dests, &number);
-	__u32 family = ctx->family == AF_INET6 ? SKS_V6 : SKS_V4;
-	__u32 key = number * 2 + family;
+	__u32 family = family_of(ctx), key = number * 2 + family, slot;
 	struct sks_counter *counter;
-	__u32 slot;
-	long err, next;
+	long err;
 
 	if (!dest)
 		return SK_PASS;
@@ -230,13 +46,8 @@ static __always_inline int steer(struct bpf_sk_lookup *ctx, __u32 number)
 	if (!is_here(ctx, dest))
 		return SK_PASS; /* the socket is bound to another interface */
 
-	counter = bpf_map_lookup_elem(&counters, &key);
-	err = assign(ctx, slot);
-	if (err) {
-		next = assign_next(ctx, slot, family);
-		if (next != NO_SOCKET)
-			err = next;
-	}
+	counter = find_counter(&key);
+	err = assign_any(ctx, dest, slot, family);
 	if (!err) {
 		if (counter)
 			counter->steered++;
@@ -253,19 +64,73 @@ static __always_inline int steer(struct bpf_sk_lookup *ctx, __u32 number)
 	return SK_DROP;
 }
 
+/* The helper may be writing the table anew that was read. */
+__noinline int steer_again(struct bpf_sk_lookup *ctx)
+{
+	__u32 number = find_dest(ctx);
+
+	return number ? steer_slowly(ctx, number) : SK_PASS;
+}
+
+/*
+ * Nothing is kept in a register over a call that is on the stack already, nor an error that only
+ * the slow path would want: each register that has to be saved costs every packet.
+ */
+static __always_inline int steer(struct bpf_sk_lookup *ctx, __u32 number)
+{
+	__u32 key = number * 2 + (ctx->family >> 3);
+	struct bpf_sock *sk = bpf_map_lookup_elem(&heads, &key);
+	struct sks_counter *counter;
+
+	if (sk) {
+		/* Not BPF_SK_LOOKUP_F_NO_REUSEPORT: the kernel spreads over a SO_REUSEPORT group. */
+		if (!bpf_sk_assign(ctx, sk, 0)) {
+			BARRIER; /* or clang makes one release of two, and keeps the error */
+			bpf_sk_release(sk);
+			counter = find_counter(&key);
+			if (counter)
+				counter->steered++;
+			return SK_PASS;
+		}
+		bpf_sk_release(sk);
+	}
+	return steer_slowly(ctx, *(volatile __u32 *)&key / 2) == SK_DROP ? SK_DROP : SK_PASS;
+}
+
+/* The destination for a packet to a port that has a rule, or 0. */
+static __always_inline __u32 rule_dest(struct bpf_sk_lookup *ctx, __u32 index)
+{
+	const struct sks_rule4 *rule4;
+	const struct sks_rule6 *rule6;
+
+	if (ctx->family == AF_INET6) {
+		rule6 = bpf_map_lookup_elem(&rules6, &index);
+		if (rule6 && !rule6->flags)
+			return rule_hop6(ctx, rule6, 0, 0);
+	} else {
+		rule4 = bpf_map_lookup_elem(&rules4, &index);
+		if (rule4 && !rule4->flags)
+			return rule_hop4(ctx, rule4, 0, 0);
+	}
+	return find_dest(ctx);
+}
+
 SEC("sk_lookup")
 int sksteer(struct bpf_sk_lookup *ctx)
 {
-	__u32 proto = ctx->protocol == IPPROTO_UDP ? SKS_UDP : SKS_TCP;
-	__u32 value = ports.table[sks_table_index(ports.head.epoch, proto, ctx->local_port)];
+	struct sks_ports *table = &ports;
+	__u32 epoch, value;
 
-	if (!value)
-		return SK_PASS; /* nobody steers this port */
+	APART(table); /* one address in one register, not one for each use */
+	epoch = *(volatile __u32 *)&table->head.epoch;
+	value = table->table[sks_table_index(epoch, ctx->protocol >> 4, ctx->local_port)];
+	if (epoch != *(volatile __u32 *)&table->head.epoch)
+		return steer_again(ctx) == SK_DROP ? SK_DROP : SK_PASS;
 	if (value >= SKS_TABLE_RULES)
-		value = rule_dest(ctx, proto * SKS_MAX_RULES + value - SKS_TABLE_RULES);
-	if (!value)
-		return SK_PASS; /* somebody does, on other addresses */
-	return steer(ctx, value);
+		value = rule_dest(ctx, (value - SKS_TABLE_RULES) * 2 + (ctx->protocol >> 4));
+	if (value)
+		return steer(ctx, value);
+	return SK_PASS; /* nobody steers this port, or not on this address */
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

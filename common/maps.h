@@ -17,20 +17,25 @@
 
 #include <linux/types.h>
 
-#define SKS_LAYOUT 1u /* a change of anything below is a new layout */
+#define SKS_LAYOUT 2u /* a change of anything below is a new layout */
 #define SKS_MAGIC  0x736b7374u
 
 /* A port's entry: 0 passes, a small value is a destination on any address, otherwise a rule. */
 #define SKS_TABLE_RULES	 16384u
 #define SKS_PORT_NUMBERS 65536u
 
-/* Capacities of a namespace; more is refused with ENOSPC and a text that names which. */
-#define SKS_MAX_SERVICES 512u
-#define SKS_MAX_DESTS	 1024u /* < SKS_TABLE_RULES; number 0 is never used */
-#define SKS_MAX_SLOTS	 2048u /* sockets; number 0 is never used, so a lookup there finds none */
-#define SKS_MAX_BINDINGS 16384u
-#define SKS_MAX_RULES	 512u	/* per protocol */
-#define SKS_MAX_PREFIXES 65536u /* entries of the overflow trie */
+/*
+ * What a namespace has room for at most; more is refused with ENOSPC and a text that names which.
+ * The maps begin small (bpf/dispatch.bpf.c) and are replaced by larger ones as they fill.
+ */
+#define SKS_MAX_SERVICES 4096u
+#define SKS_MAX_DESTS	 SKS_TABLE_RULES /* number 0 is never used */
+#define SKS_MAX_SLOTS	 65536u /* sockets; number 0 is never used, so a lookup there finds none */
+#define SKS_MAX_GROUPS	 4096u	/* number 0 is never used */
+#define SKS_MAX_BINDINGS 1000000u
+#define SKS_MAX_RECORDS	 (SKS_MAX_BINDINGS + SKS_PORT_NUMBERS) /* with what is left out */
+#define SKS_MAX_RULES	 (SKS_PORT_NUMBERS - SKS_TABLE_RULES)  /* per protocol */
+#define SKS_MAX_PREFIXES (4u * SKS_MAX_BINDINGS)	       /* entries of the trie */
 
 #define SKS_INLINE_PREFIXES 4 /* per rule and family; further ones are in the trie */
 
@@ -39,6 +44,11 @@
  * takes dead ones out within a second, so a longer row of dead sockets means a dead helper too.
  */
 #define SKS_CHAIN_MAX 256
+/* How many places of a group it tries before that. */
+#define SKS_GROUP_TRIES 4
+
+/* Sockets that move in one run when their map is replaced by a larger one. */
+#define SKS_COPY_STEP 128u
 
 #define SKS_TCP 0u
 #define SKS_UDP 1u
@@ -55,10 +65,11 @@
 struct sks_head {
 	__u32 magic;
 	__u32 layout;
-	__u32 epoch; /* its low bit selects the table; 0: nothing was ever published */
-	__u32 reserved;
-	__u64 program; /* hash of the loaded object, so that a newer helper knows to replace it */
-	__u64 reserved2[5];
+	__u32 epoch;	   /* its low bit selects the table; 0: nothing was ever published */
+	__u32 generation;  /* odd while maps are being replaced by larger ones */
+	__u64 program;	   /* hash of the loaded object, so that a newer helper replaces it */
+	__u32 star[2 * 2]; /* [epoch & 1][protocol]: index + 1 of the rule of all ports, or 0 */
+	__u64 reserved[3];
 };
 
 /* table[epoch & 1][SKS_TCP or SKS_UDP][port], flat so that one index with one bound reaches all. */
@@ -69,36 +80,66 @@ struct sks_ports {
 
 static inline __u32 sks_table_index(__u32 epoch, __u32 proto, __u32 port)
 {
-	return (epoch & 1) << 17 | proto << 16 | (port & 0xffff);
+	return (epoch << 17 | proto << 16 | port) & 0x3ffff;
 }
 
-/* An unused entry has mask 0 and an address that is not 0, so it never matches. */
-struct sks_inline4 {
-	__u32 addr;
-	__u32 mask;
-	__u32 dest;
+static inline __u32 sks_star_index(__u32 epoch, __u32 proto)
+{
+	return (epoch & 1) << 1 | proto;
+}
+
+/* Where a prefix leads: a destination (0: nowhere) and the prefix's length. */
+static inline __u32 sks_hop(__u32 dest, __u32 len)
+{
+	return dest | len << 16;
+}
+
+static inline __u32 sks_hop_dest(__u32 hop)
+{
+	return hop & 0xffff;
+}
+
+static inline __u32 sks_hop_len(__u32 hop)
+{
+	return hop >> 16;
+}
+
+#define SKS_RULE_STAR	 1u /* the rule of all ports applies too, where its prefix is longer */
+#define SKS_RULE_DEVICES 2u /* some destination is bound to an interface, so look at each */
+#define SKS_RULE_TRIE	 4u /* shorter prefixes are in the trie */
+#define SKS_RULE_CLOSELY 8u /* never in a rule: the program's own */
+
+/* Half of an IPv6 address, as on the wire. */
+struct sks_half {
+	__u64 addr, mask;
 };
 
-struct sks_inline6 {
-	__u32 addr[4];
-	__u32 mask[4];
-	__u32 dest;
-};
-
-/* What a class of ports does, the longest prefixes first; index: protocol * SKS_MAX_RULES + number.
+/*
+ * What a class of ports does, one rule a family, the longest prefixes first; index of both: number
+ * * 2 + protocol. After the last prefix comes one of zeroes, which holds every address and leads
+ * nowhere. Masks, for they cost the program least; 64 bytes, for random packets to many ports find
+ * few of them in a cache.
  */
-struct sks_rule {
-	struct sks_inline4 v4[SKS_INLINE_PREFIXES];
-	__u32 trie4; /* not 0: shorter prefixes are in the trie */
-	__u32 trie6;
-	__u32 devices; /* not 0: some destination is bound to an interface, so look at each */
-	__u32 reserved;
-	struct sks_inline6 v6[SKS_INLINE_PREFIXES];
-	__u32 reserved2[4];
+struct sks_rule4 {
+	__u32 flags;
+	__u8 rest[SKS_INLINE_PREFIXES]; /* bits that do not count: 32 - length */
+	__u16 dest[SKS_INLINE_PREFIXES];
+	__u32 addr[SKS_INLINE_PREFIXES]; /* the others, in host byte order: address >> rest */
 };
 
-/* Trie key: rule is (rule index * 2 + SKS_V4 or SKS_V6), matched whole. Value: a destination
- * (__u32). */
+struct sks_rule6 {
+	__u32 flags;
+	__u8 len[SKS_INLINE_PREFIXES];
+	__u16 dest[SKS_INLINE_PREFIXES];
+	struct sks_half high[SKS_INLINE_PREFIXES];
+	struct sks_half low[SKS_INLINE_PREFIXES];
+	__u64 reserved[6];
+};
+
+/*
+ * Trie key: rule is (rule index * 2 + SKS_V4 or SKS_V6), matched whole. Value: a hop (__u32).
+ * The address is as on the wire.
+ */
 struct sks_trie_key {
 	__u32 prefixlen; /* 32 + the prefix's */
 	__u32 rule;
@@ -132,10 +173,14 @@ struct sks_dest {
 	__u8 inherited; /* SKS_SERVES_BOTH: an earlier instance's, refused meanwhile */
 	__u8 addr[16];
 	struct sks_reach reach[2];
-	__u32 reserved2;
+	__u16 group[2]; /* SKS_V4, SKS_V6: how its sockets share, or 0: the chain's first serves */
 };
 
-/* A registered socket; the sockmap holds it at the same index while it is open. */
+/*
+ * A registered socket; the sockmap `sockets` holds it at the same index while it is open. The first
+ * of each chain is also in the sockmap `heads`, where the program finds it at once: index
+ * destination * 2 + family. Not there: a destination whose sockets share it, or are an interface's.
+ */
 struct sks_slot {
 	__u64 cookie;  /* 0: the slot is free */
 	__u32 next[2]; /* the next slot of the destination's chain of each family */
@@ -144,6 +189,17 @@ struct sks_slot {
 	__u16 weight;
 	__u8 families; /* SKS_SERVES_... */
 	__u8 reserved[7];
+};
+
+/*
+ * Independent sockets that share a destination: the hash of a packet's addresses and ports picks
+ * the place, which names the socket's slot (0: none, so the chain decides). A socket has places in
+ * proportion to its weight, and keeps them while others come and go.
+ */
+#define SKS_GROUP_PLACES 256u
+
+struct sks_group {
+	__u16 place[SKS_GROUP_PLACES];
 };
 
 struct sks_counter {
@@ -172,7 +228,7 @@ struct sks_service {
 	__u32 named;	/* has a label of its own, and outlives its sockets */
 	char label[64]; /* or @COMM-PID; NUL-terminated */
 	struct sks_owner owner[2];
-	struct sks_counter past; /* of destinations that are gone */
+	struct sks_counter past[2]; /* SKS_V4, SKS_V6: of destinations that are gone */
 };
 
 enum sks_source {
@@ -199,13 +255,15 @@ struct sks_binding {
 };
 
 _Static_assert(sizeof(struct sks_head) == 64, "map layout");
-_Static_assert(sizeof(struct sks_rule) == 224, "map layout");
+_Static_assert(sizeof(struct sks_rule4) == 32, "map layout");
+_Static_assert(sizeof(struct sks_rule6) == 192, "map layout");
 _Static_assert(sizeof(struct sks_trie_key) == 24, "map layout");
 _Static_assert(sizeof(struct sks_dest) == 64, "map layout");
 _Static_assert(sizeof(struct sks_slot) == 32, "map layout");
 _Static_assert(sizeof(struct sks_counter) == 32, "map layout");
+_Static_assert(sizeof(struct sks_group) == 512, "map layout");
 _Static_assert(sizeof(struct sks_owner) == 40, "map layout");
-_Static_assert(sizeof(struct sks_service) == 192, "map layout");
+_Static_assert(sizeof(struct sks_service) == 224, "map layout");
 _Static_assert(sizeof(struct sks_binding) == 64, "map layout");
 
 #endif

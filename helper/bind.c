@@ -2,6 +2,7 @@
 /* Owns what sksteerctl changes: bind and unbind of a label's targets, and unload. */
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "binding.h"
@@ -33,45 +34,80 @@ static int parse(struct sks_asked *asked, const struct sks_target **ret_targets,
 	return 0;
 }
 
+/* The matches of one target. */
+struct found {
+	const struct sks_match *list;
+	size_t n;
+};
+
+/* To be asked for one target after the other; *at is 0 before the first. */
+static struct found found_of(const struct sks_matches *matches, size_t target, size_t *at)
+{
+	size_t begin = *at;
+
+	while (*at < matches->n && matches->list[*at].target == target)
+		++*at;
+	return (struct found){ matches->list + begin, *at - begin };
+}
+
 /* A target that another label of the same owner holds moves over. */
-static void take_over(struct sks_asked *asked, struct sks_space *space,
-		      const struct sks_service *service, const struct sks_target *target)
+static void take_over(struct sks_asked *asked, struct sks_space *space, uint16_t service,
+		      const struct sks_target *target, const struct found *found)
 {
 	char text[SKS_TARGET_STRLEN];
 
-	for (uint32_t i = 0; i < space->n_services; i++) {
-		struct sks_service *other = &space->maps.services[i];
-		struct sks_binding *binding;
+	for (size_t i = 0; i < found->n; i++) {
+		const struct sks_match *match = &found->list[i];
 
-		if (other == service || !sks_in_next(space, other) || !other->named ||
-		    other->uid != service->uid)
+		if (match->service == service)
 			continue;
-		binding = sks_binding_find(space, other, target, true);
-		if (!binding)
-			continue;
-		sks_store_kill_binding(space, binding);
-		sks_remark(&asked->verdict, "%s moved over from \"%s\"",
-			   sks_target_format(target, text), other->label);
+		sks_store_kill_binding(space, &space->maps.bindings[match->binding]);
+		/* Its spec and sksteerctl may both have brought it. */
+		if (!i || found->list[i - 1].service != match->service)
+			sks_remark(&asked->verdict, "%s moved over from \"%s\"",
+				   sks_target_format(target, text),
+				   space->maps.services[match->service].label);
 	}
+}
+
+static int add_target(struct sks_asked *asked, struct sks_space *space,
+		      const struct sks_service *service, const struct sks_target *target,
+		      const struct found *found)
+{
+	uint16_t number = sks_service_number(space, service);
+	struct sks_binding *of_spec = NULL;
+
+	for (size_t i = 0; i < found->n; i++) {
+		struct sks_binding *binding = &space->maps.bindings[found->list[i].binding];
+
+		if (binding->service == number && binding->source == SKS_FROM_CTL)
+			return 0;
+		if (binding->service == number && !of_spec)
+			of_spec = binding;
+	}
+	/* What only the server's spec has would go with its next spec. */
+	if (of_spec)
+		sks_store_kill_binding(space, of_spec);
+	take_over(asked, space, number, target, found);
+	return sks_binding_add(space, service, target, SKS_FROM_CTL, &asked->verdict);
 }
 
 static int add_targets(struct sks_asked *asked, struct sks_space *space,
 		       const struct sks_service *service, const struct sks_target *targets,
 		       size_t n)
 {
-	int err = 0;
+	struct sks_matches matches = {};
+	size_t at = 0;
+	int err = sks_targets_match(space, service->uid, targets, n, &matches);
 
+	if (err)
+		return sks_refuse(&asked->verdict, err, "%s", strerror(-err));
 	for (size_t i = 0; !err && i < n; i++) {
-		struct sks_binding *binding = sks_binding_find(space, service, &targets[i], true);
+		struct found found = found_of(&matches, i, &at);
 
-		if (binding && binding->source == SKS_FROM_CTL)
-			continue;
-		/* What only the server's spec has would go with its next spec. */
-		if (binding)
-			sks_store_kill_binding(space, binding);
-		take_over(asked, space, service, &targets[i]);
-		err = sks_binding_add(space, service, &targets[i], SKS_FROM_CTL, &asked->verdict);
+		err = add_target(asked, space, service, &targets[i], &found);
 	}
+	free(matches.list);
 	return err;
 }
 
@@ -94,19 +130,16 @@ static int finish(struct sks_asked *asked, struct sks_space *space, struct sks_s
 static int stand_in(struct sks_asked *asked, struct sks_space *space,
 		    const struct sks_service *service, const struct sks_target *targets, size_t n)
 {
+	bool needed[2] = {};
 	int err = 0;
 
-	for (size_t i = 0; !err && i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		if (targets[i].where != SKS_WHERE_LISTENER)
-			err = sks_dest_stand_in(space, service,
-						targets[i].proto == IPPROTO_UDP ? SKS_UDP
-										: SKS_TCP);
+			needed[targets[i].proto == IPPROTO_UDP ? SKS_UDP : SKS_TCP] = true;
 	}
-	if (err)
-		return sks_refuse(&asked->verdict, err,
-				  "this namespace has no room for more listeners (%u)",
-				  SKS_MAX_DESTS - 1);
-	return 0;
+	for (uint8_t proto = SKS_TCP; !err && proto <= SKS_UDP; proto++)
+		err = needed[proto] ? sks_dest_stand_in(space, service, proto) : 0;
+	return err ? sks_refuse_room(&asked->verdict, err, "listeners", SKS_MAX_DESTS - 1) : 0;
 }
 
 static int try_bind(struct sks_asked *asked, struct sks_space *space,
@@ -114,14 +147,10 @@ static int try_bind(struct sks_asked *asked, struct sks_space *space,
 {
 	struct sks_service *service =
 		sks_service_find(space, asked->peer.uid, asked->req->label, NULL);
-	int err;
+	int err = service ? 0 : sks_service_add(space, &asked->peer, asked->req->label, &service);
 
-	if (!service)
-		service = sks_service_add(space, &asked->peer, asked->req->label);
-	if (!service)
-		return sks_refuse(&asked->verdict, -ENOSPC,
-				  "this namespace has no room for more services (%u)",
-				  SKS_MAX_SERVICES);
+	if (err)
+		return sks_refuse_room(&asked->verdict, err, "services", SKS_MAX_SERVICES);
 	err = add_targets(asked, space, service, targets, n)
 		      ?: stand_in(asked, space, service, targets, n);
 	if (err) {
@@ -143,8 +172,7 @@ void sks_ask_bind(struct sks_asked *asked)
 		return;
 	err = sks_spaces_get(asked->spaces, asked->netns, asked->netns_ino, &space);
 	if (err) {
-		(void)sks_refuse(&asked->verdict, err, "cannot set up this namespace: %s",
-				 strerror(-err));
+		(void)sks_refuse_setup(&asked->verdict, err);
 		return;
 	}
 	sks_change_sweep(space, 0); /* what has gone is not in the way */
@@ -156,11 +184,14 @@ void sks_ask_bind(struct sks_asked *asked)
 /* Neither a socket nor a binding: a label that nobody would miss. */
 static bool is_empty(const struct sks_space *space, const struct sks_service *service)
 {
+	uint16_t number = sks_service_number(space, service);
+	uint32_t next = sks_next_epoch(space);
+
 	for (uint32_t i = 0; i < space->n_bindings; i++) {
 		const struct sks_binding *binding = &space->maps.bindings[i];
 
-		if (sks_in_next(space, binding) && binding->source != SKS_LEFT_OUT &&
-		    binding->service == sks_service_number(space, service))
+		if (binding->service == number && binding->source != SKS_LEFT_OUT &&
+		    sks_alive(binding->born, binding->died, next))
 			return false;
 	}
 	return !sks_service_sockets(space, service);
@@ -171,18 +202,30 @@ static int remove_targets(struct sks_asked *asked, struct sks_space *space,
 			  const struct sks_service *service, const struct sks_target *targets,
 			  size_t n)
 {
+	uint16_t number = sks_service_number(space, service);
+	struct sks_matches matches = {};
 	char text[SKS_TARGET_STRLEN];
+	size_t at = 0;
+	int err = sks_targets_match(space, service->uid, targets, n, &matches);
 
-	for (size_t i = 0; i < n; i++) {
-		struct sks_binding *binding = sks_binding_find(space, service, &targets[i], true);
+	if (err)
+		return sks_refuse(&asked->verdict, err, "%s", strerror(-err));
+	for (size_t i = 0; !err && i < n; i++) {
+		struct found found = found_of(&matches, i, &at);
+		bool any = false;
 
-		if (!binding)
-			return sks_refuse(&asked->verdict, -ENOENT, "\"%s\" has no binding %s",
-					  service->label, sks_target_format(&targets[i], text));
-		for (; binding; binding = sks_binding_find(space, service, &targets[i], true))
-			sks_store_kill_binding(space, binding);
+		for (size_t k = 0; k < found.n; k++) {
+			if (found.list[k].service != number)
+				continue;
+			sks_store_kill_binding(space, &space->maps.bindings[found.list[k].binding]);
+			any = true;
+		}
+		if (!any)
+			err = sks_refuse(&asked->verdict, -ENOENT, "\"%s\" has no binding %s",
+					 service->label, sks_target_format(&targets[i], text));
 	}
-	return 0;
+	free(matches.list);
+	return err;
 }
 
 void sks_ask_unbind(struct sks_asked *asked)

@@ -2,7 +2,7 @@
 /* Owns bindings as targets of the grammar: from a spec into records and back. */
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "binding.h"
@@ -28,17 +28,15 @@ int sks_binding_add(struct sks_space *space, const struct sks_service *service,
 		    const struct sks_target *target, enum sks_source source,
 		    struct sks_verdict *verdict)
 {
-	struct sks_binding *binding = sks_store_add_binding(space);
+	struct sks_binding *binding;
+	int err = sks_store_add_binding(space, source, &binding);
 
-	if (!binding)
-		return sks_refuse(verdict, -ENOSPC,
-				  "this namespace has no room for more bindings (%u)",
-				  SKS_MAX_BINDINGS);
+	if (err)
+		return sks_refuse_room(verdict, err, "bindings", SKS_MAX_BINDINGS);
 	binding->service = sks_service_number(space, service);
 	binding->first = target->first;
 	binding->last = target->last;
 	binding->listener_port = target->listener_port;
-	binding->source = (uint8_t)source;
 	binding->proto = target->proto == IPPROTO_UDP ? SKS_UDP : SKS_TCP;
 	binding->where = target->where;
 	binding->all = target->all;
@@ -70,22 +68,123 @@ struct sks_target sks_binding_target(const struct sks_binding *binding)
 	return target;
 }
 
-struct sks_binding *sks_binding_find(struct sks_space *space, const struct sks_service *service,
-				     const struct sks_target *target, bool any_listener)
-{
-	for (uint32_t i = 0; i < space->n_bindings; i++) {
-		struct sks_binding *binding = &space->maps.bindings[i];
-		struct sks_target has = sks_binding_target(binding);
+/* Equal where sks_target_equal() says so. */
+struct key {
+	uint64_t words[3];
+};
 
-		if (!sks_in_next(space, binding) || binding->source == SKS_LEFT_OUT ||
-		    binding->service != sks_service_number(space, service) ||
-		    !sks_target_equal(&has, target))
-			continue;
-		if (any_listener || (has.listener_port == target->listener_port &&
-				     sks_prefix_equal(&has.listener_addr, &target->listener_addr)))
-			return binding;
+static struct key make_key(uint16_t first, uint16_t last, bool udp, uint8_t where,
+			   const struct sks_prefix *prefix)
+{
+	struct key key = {};
+
+	key.words[0] = first | (uint64_t)last << 16 | (uint64_t)udp << 32 | (uint64_t)where << 40 |
+		       (uint64_t)prefix->family << 48 | (uint64_t)prefix->len << 56;
+	memcpy(&key.words[1], prefix->addr, sizeof(prefix->addr));
+	return key;
+}
+
+#define BUCKETS (2 * SKS_SPEC_TARGETS)
+
+/* The targets by their keys. */
+struct finder {
+	struct key keys[SKS_SPEC_TARGETS];
+	uint16_t first[BUCKETS], next[SKS_SPEC_TARGETS + 1]; /* numbers + 1; 0: no more */
+};
+
+static uint32_t bucket_of(const struct key *key)
+{
+	uint64_t hash = key->words[0];
+
+	for (int i = 1; i < 3; i++)
+		hash = ((hash ^ hash >> 29) * 0x9e3779b97f4a7c15u) ^ key->words[i];
+	return (uint32_t)((hash ^ hash >> 29) * 0x9e3779b97f4a7c15u >> 40) % BUCKETS;
+}
+
+static void fill(struct finder *finder, const struct sks_target *targets, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct sks_target *target = &targets[i];
+		uint16_t *first;
+
+		finder->keys[i] = make_key(target->first, target->last,
+					   target->proto == IPPROTO_UDP, target->where,
+					   &target->where_prefix);
+		first = &finder->first[bucket_of(&finder->keys[i])];
+		finder->next[i + 1] = *first;
+		*first = (uint16_t)(i + 1);
 	}
-	return NULL;
+}
+
+/* The number + 1 of the target that the binding is the same as; 0: of none. */
+static uint32_t find(const struct finder *finder, const struct sks_binding *binding)
+{
+	struct sks_prefix prefix = sks_binding_prefix(binding);
+	struct key key = make_key(binding->first, binding->last, binding->proto == SKS_UDP,
+				  binding->where, &prefix);
+	uint32_t i = finder->first[bucket_of(&key)];
+
+	while (i && memcmp(&finder->keys[i - 1], &key, sizeof(key)) != 0)
+		i = finder->next[i];
+	return i;
+}
+
+static int add_match(struct sks_matches *matches, const struct sks_match *match)
+{
+	if (matches->n == matches->room) {
+		size_t room = matches->room ? 2 * matches->room : 64;
+		struct sks_match *more = reallocarray(matches->list, room, sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		matches->list = more;
+		matches->room = room;
+	}
+	matches->list[matches->n++] = *match;
+	return 0;
+}
+
+static int by_target(const void *pa, const void *pb)
+{
+	const struct sks_match *a = pa, *b = pb;
+
+	return (a->target > b->target) - (a->target < b->target)
+		       ?: a->service - b->service
+		       ?: (a->binding > b->binding) - (a->binding < b->binding);
+}
+
+int sks_targets_match(const struct sks_space *space, uint32_t uid, const struct sks_target *targets,
+		      size_t n, struct sks_matches *ret_matches)
+{
+	struct finder *finder = calloc(1, sizeof(*finder));
+	struct sks_matches matches = {};
+	uint32_t next = sks_next_epoch(space);
+	int err = finder ? 0 : -ENOMEM;
+
+	if (finder)
+		fill(finder, targets, n);
+	for (uint32_t i = 0; !err && i < space->n_bindings; i++) {
+		const struct sks_binding *binding = &space->maps.bindings[i];
+		const struct sks_service *service = &space->maps.services[binding->service];
+		struct sks_match match = { .binding = i, .service = binding->service };
+
+		if (!sks_alive(binding->born, binding->died, next) ||
+		    binding->source == SKS_LEFT_OUT)
+			continue;
+		match.target = find(finder, binding);
+		if (match.target-- && service->uid == uid && service->named &&
+		    sks_alive(service->born, service->died, next))
+			err = add_match(&matches, &match);
+	}
+	free(finder);
+	if (err) {
+		free(matches.list);
+		return err;
+	}
+	if (matches.n)
+		qsort(matches.list, matches.n, sizeof(*matches.list), by_target);
+	*ret_matches = matches;
+	return 0;
 }
 
 static void remark_prefix(const struct sks_prefix *prefix, struct sks_verdict *verdict)

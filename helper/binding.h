@@ -14,15 +14,31 @@
 int sks_targets_parse(const char *spec, size_t len, const struct sks_target **ret_targets,
 		      size_t *ret_n, struct sks_verdict *verdict);
 
-/* Adds the target to the service's bindings of the next state; -ENOSPC with a text. */
+/* Adds the target to the service's bindings of the next state; an errno with a text. */
 int sks_binding_add(struct sks_space *space, const struct sks_service *service,
 		    const struct sks_target *target, enum sks_source source,
 		    struct sks_verdict *verdict);
-/* The service's binding of the next state with the same target (and the same listener, unless
- * any_listener). */
-struct sks_binding *sks_binding_find(struct sks_space *space, const struct sks_service *service,
-				     const struct sks_target *target, bool any_listener);
 struct sks_target sks_binding_target(const struct sks_binding *binding);
+
+/* A binding that is the same as a target, but perhaps for its listener. */
+struct sks_match {
+	uint32_t target;  /* which of them */
+	uint32_t binding; /* number of its record */
+	uint16_t service;
+};
+
+struct sks_matches {
+	struct sks_match *list; /* malloc'd */
+	size_t n, room;
+};
+
+/*
+ * All such bindings that labels of uid have in the next state, found in one pass: by target, then
+ * by service, then by record. No two of the targets (at most SKS_SPEC_TARGETS) are the same.
+ * -ENOMEM.
+ */
+int sks_targets_match(const struct sks_space *space, uint32_t uid, const struct sks_target *targets,
+		      size_t n, struct sks_matches *ret_matches);
 
 /* Says of every prefix among the targets that is not local which route would make it so. */
 void sks_targets_remark(int netns, const struct sks_target *targets, size_t n,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/* Owns every use of libbpf and bpf(2): a namespace's program, link and maps, and their pins. */
+/* Owns loading, attaching, pinning and opening a namespace's program and maps. */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <dirent.h>
@@ -11,71 +11,51 @@
 #include <sys/stat.h>
 
 #include "../common/cleanup.h"
-#include "bpf.h"
+#include "bpf_load.h"
 #include "dispatch.skel.h"
 #include "hash.h"
 #include "kernel.h"
 
-#define PIN_PATH 512
-
-/* In the order of enum sks_map: the pin's name, and the size mapped into memory or 0. */
-static const struct {
-	const char *name;
-	size_t mapped;
-} map_table[SKS_MAP_COUNT] = {
-	{ "ports", sizeof(struct sks_ports) },
-	{ "rules", sizeof(struct sks_rule) * 2 * SKS_MAX_RULES },
-	{ "prefixes", 0 },
-	{ "dests", sizeof(struct sks_dest) * SKS_MAX_DESTS },
-	{ "sockets", 0 },
-	{ "slots", sizeof(struct sks_slot) * SKS_MAX_SLOTS },
-	{ "counters", 0 },
-	{ "services", sizeof(struct sks_service) * SKS_MAX_SERVICES },
-	{ "bindings", sizeof(struct sks_binding) * SKS_MAX_BINDINGS },
+const struct sks_map_kind sks_map_kinds[SKS_MAP_COUNT] = {
+	[SKS_MAP_PORTS] = { "ports", sizeof(struct sks_ports), 1, true },
+	[SKS_MAP_RULES4] = { "rules4", sizeof(struct sks_rule4), 2 * SKS_MAX_RULES, true },
+	[SKS_MAP_RULES6] = { "rules6", sizeof(struct sks_rule6), 2 * SKS_MAX_RULES, true },
+	[SKS_MAP_PREFIXES] = { "prefixes", sizeof(uint32_t), SKS_MAX_PREFIXES, false },
+	[SKS_MAP_DESTS] = { "dests", sizeof(struct sks_dest), SKS_MAX_DESTS, true },
+	[SKS_MAP_SOCKETS] = { "sockets", sizeof(uint64_t), SKS_MAX_SLOTS, false },
+	[SKS_MAP_HEADS] = { "heads", sizeof(uint64_t), 2 * SKS_MAX_DESTS, false },
+	[SKS_MAP_SLOTS] = { "slots", sizeof(struct sks_slot), SKS_MAX_SLOTS, true },
+	[SKS_MAP_COUNTERS] = { "counters", sizeof(struct sks_counter), 2 * SKS_MAX_DESTS, false },
+	[SKS_MAP_GROUPS] = { "groups", sizeof(struct sks_group), SKS_MAX_GROUPS, true },
+	[SKS_MAP_SERVICES] = { "services", sizeof(struct sks_service), SKS_MAX_SERVICES, true },
+	[SKS_MAP_BINDINGS] = { "bindings", sizeof(struct sks_binding), SKS_MAX_RECORDS, true },
 };
 
-static sks_bpf_log *logger;
-
-static int print(enum libbpf_print_level level, const char *format, va_list args)
+static int pin_path(char path[SKS_PIN_PATH], const char *dir, const char *name, const char *suffix)
 {
-	char line[1024];
+	int len = snprintf(path, SKS_PIN_PATH, "%s/%s%s", dir, name, suffix);
 
-	if (!logger || level == LIBBPF_DEBUG)
-		return 0;
-	(void)vsnprintf(line, sizeof(line), format, args);
-	logger(line);
-	return 0;
-}
-
-void sks_bpf_set_log(sks_bpf_log *log)
-{
-	logger = log;
-	libbpf_set_print(print);
-}
-
-static int pin_path(char path[PIN_PATH], const char *dir, const char *name)
-{
-	int len = snprintf(path, PIN_PATH, "%s/%s", dir, name);
-
-	return len < 0 || len >= PIN_PATH ? -ENAMETOOLONG : 0;
+	return len < 0 || len >= SKS_PIN_PATH ? -ENAMETOOLONG : 0;
 }
 
 /* The skeleton's maps in the order of enum sks_map. */
 static void map_list(const struct dispatch *skel, struct bpf_map *ret[SKS_MAP_COUNT])
 {
 	ret[SKS_MAP_PORTS] = skel->maps.bss;
-	ret[SKS_MAP_RULES] = skel->maps.rules;
+	ret[SKS_MAP_RULES4] = skel->maps.rules4;
+	ret[SKS_MAP_RULES6] = skel->maps.rules6;
 	ret[SKS_MAP_PREFIXES] = skel->maps.prefixes;
 	ret[SKS_MAP_DESTS] = skel->maps.dests;
 	ret[SKS_MAP_SOCKETS] = skel->maps.sockets;
+	ret[SKS_MAP_HEADS] = skel->maps.heads;
 	ret[SKS_MAP_SLOTS] = skel->maps.slots;
 	ret[SKS_MAP_COUNTERS] = skel->maps.counters;
+	ret[SKS_MAP_GROUPS] = skel->maps.groups;
 	ret[SKS_MAP_SERVICES] = skel->maps.services;
 	ret[SKS_MAP_BINDINGS] = skel->maps.bindings;
 }
 
-/* Tells two builds apart, as program tags can't (6.18 computes them otherwise than 6.12). */
-static uint64_t program_hash(void)
+uint64_t sks_bpf_hash(void)
 {
 	size_t size = 0;
 	const void *bytes = dispatch__elf_bytes(&size);
@@ -83,8 +63,8 @@ static uint64_t program_hash(void)
 	return sks_hash(bytes, size);
 }
 
-/* Over the maps of reuse, or new ones where it is NULL. *ret_skel is destroyed by the caller. */
-static int load(const struct sks_maps *reuse, struct dispatch **ret_skel)
+int sks_bpf_load(const struct sks_maps *reuse, const uint32_t entries[SKS_MAP_COUNT], bool run,
+		 struct sks_loaded *ret_loaded)
 {
 	struct dispatch *skel = dispatch__open();
 	struct bpf_map *maps[SKS_MAP_COUNT];
@@ -95,15 +75,30 @@ static int load(const struct sks_maps *reuse, struct dispatch **ret_skel)
 	skel->rodata->have_ingress_ifindex = sks_kernel_knows_ingress();
 	map_list(skel, maps);
 	for (int i = 0; reuse && !err && i < SKS_MAP_COUNT; i++)
-		err = bpf_map__reuse_fd(maps[i], reuse->fd[i]);
+		err = entries[i] ? bpf_map__set_max_entries(maps[i], entries[i])
+				 : bpf_map__reuse_fd(maps[i], reuse->fd[i]);
+	if (!err && !run)
+		err = bpf_program__set_autoload(skel->progs.sksteer, false);
 	if (!err)
 		err = dispatch__load(skel);
-	if (err)
+	if (err) {
 		dispatch__destroy(skel);
-	else
-		*ret_skel = skel;
-	return err;
+		return err;
+	}
+	ret_loaded->skel = skel;
+	ret_loaded->program = run ? bpf_program__fd(skel->progs.sksteer) : -1;
+	for (int i = 0; i < SKS_MAP_COUNT; i++)
+		ret_loaded->fd[i] = bpf_map__fd(maps[i]);
+	return 0;
 }
+
+void sks_bpf_unload(struct sks_loaded *loaded)
+{
+	dispatch__destroy(loaded->skel);
+	loaded->skel = NULL;
+}
+
+/* --- pins ------------------------------------------------------------------------------------- */
 
 void sks_bpf_remove(const char *dir)
 {
@@ -117,10 +112,10 @@ void sks_bpf_remove(const char *dir)
 	(void)rmdir(dir);
 }
 
-static int pin(int fd, const char *dir, const char *name)
+int sks_bpf_pin(int fd, const char *dir, const char *name, const char *suffix)
 {
-	char path[PIN_PATH];
-	int err = pin_path(path, dir, name);
+	char path[SKS_PIN_PATH];
+	int err = pin_path(path, dir, name, suffix);
 
 	if (err)
 		return err;
@@ -131,57 +126,42 @@ static int pin(int fd, const char *dir, const char *name)
 	return chmod(path, 0640) ? -errno : 0;
 }
 
-static int pin_maps(const struct dispatch *skel, const char *dir)
+/* The names of what is replaced, the program last. */
+static const char *pin_name(int i)
 {
-	struct bpf_map *maps[SKS_MAP_COUNT];
-	int err = 0;
+	return i < SKS_MAP_COUNT ? sks_map_kinds[i].name : "program";
+}
 
-	map_list(skel, maps);
-	for (int i = 0; !err && i < SKS_MAP_COUNT; i++)
-		err = pin(bpf_map__fd(maps[i]), dir, map_table[i].name);
+int sks_bpf_adopt_pins(const char *dir)
+{
+	char from[SKS_PIN_PATH], to[SKS_PIN_PATH];
+	int err = 0, failed;
+
+	for (int i = 0; i <= SKS_MAP_COUNT; i++) {
+		failed = pin_path(from, dir, pin_name(i), SKS_PIN_NEW)
+				 ?: pin_path(to, dir, pin_name(i), "");
+		if (!failed && rename(from, to) && errno != ENOENT)
+			failed = -errno;
+		err = err ?: failed;
+	}
 	return err;
 }
 
-int sks_bpf_create(const char *dir, int netns, struct sks_maps *ret_maps)
+void sks_bpf_drop_new_pins(const char *dir)
 {
-	CLEANUP_FD int link = -1;
-	struct dispatch *skel = NULL;
-	struct sks_ports *ports;
-	int err;
+	char path[SKS_PIN_PATH];
 
-	if (mkdir(dir, 0750))
-		return -errno;
-	err = load(NULL, &skel);
-	if (err)
-		goto out;
-	ports = (struct sks_ports *)skel->bss;
-	ports->head = (struct sks_head){ SKS_MAGIC, SKS_LAYOUT, .program = program_hash() };
-	err = pin_maps(skel, dir);
-	if (!err)
-		err = pin(bpf_program__fd(skel->progs.sksteer), dir, "program");
-	if (err)
-		goto out;
-	link = bpf_link_create(bpf_program__fd(skel->progs.sksteer), netns, BPF_SK_LOOKUP, NULL);
-	err = link < 0 ? -errno : pin(link, dir, "link");
-	if (!err)
-		err = sks_bpf_open(dir, true, ret_maps);
-out:
-	dispatch__destroy(skel);
-	if (err)
-		sks_bpf_remove(dir);
-	return err;
+	for (int i = 0; i <= SKS_MAP_COUNT; i++) {
+		if (!pin_path(path, dir, pin_name(i), SKS_PIN_NEW))
+			(void)unlink(path);
+	}
 }
 
-/*
- * The kernel maps an array into memory only shared, and shared only where the file is open for
- * writing. So even reading needs root; the memory itself is then read-only.
- */
-static int open_map(const char *dir, int i, bool writable)
+static int open_pin(const char *dir, const char *name, const char *suffix, uint32_t flags)
 {
-	LIBBPF_OPTS(bpf_obj_get_opts, opts,
-		    .file_flags = writable || map_table[i].mapped ? 0 : BPF_F_RDONLY);
-	char path[PIN_PATH];
-	int fd, err = pin_path(path, dir, map_table[i].name);
+	LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = flags);
+	char path[SKS_PIN_PATH];
+	int fd, err = pin_path(path, dir, name, suffix);
 
 	if (err)
 		return err;
@@ -189,49 +169,156 @@ static int open_map(const char *dir, int i, bool writable)
 	return fd < 0 ? -errno : fd;
 }
 
-static int open_link(const char *dir)
+/* Is the program that waits as program-new the one that packets run already? Or -errno. */
+static int is_attached(const char *dir, int link)
 {
-	char path[PIN_PATH];
-	int fd, err = pin_path(path, dir, "link");
+	CLEANUP_FD int program = open_pin(dir, "program", SKS_PIN_NEW, 0);
+	struct bpf_link_info attached = {};
+	struct bpf_prog_info waiting = {};
+	__u32 attached_len = sizeof(attached), waiting_len = sizeof(waiting);
 
-	if (err)
-		return err;
-	fd = bpf_obj_get(path);
-	return fd < 0 ? -errno : fd;
+	if (program < 0)
+		return program == -ENOENT ? 0 : program;
+	if (bpf_obj_get_info_by_fd(link, &attached, &attached_len) ||
+	    bpf_obj_get_info_by_fd(program, &waiting, &waiting_len))
+		return -errno;
+	return attached.prog_id == waiting.id;
 }
 
-/* A map of another capacity would be read beyond its end. */
-static int check_size(int fd, size_t mapped)
+int sks_bpf_put_right(const char *dir, int link)
+{
+	int attached = is_attached(dir, link);
+
+	if (attached < 0)
+		return attached; /* who knows which pins count? */
+	if (attached)
+		return sks_bpf_adopt_pins(dir);
+	sks_bpf_drop_new_pins(dir);
+	return 0;
+}
+
+/* --- a namespace ------------------------------------------------------------------------------ */
+
+int sks_bpf_create(const char *dir, int netns, struct sks_maps *ret_maps)
+{
+	CLEANUP_FD int link = -1;
+	struct sks_loaded loaded = {};
+	struct sks_ports *ports;
+	int err;
+
+	sks_bpf_forget();
+	if (mkdir(dir, 0750))
+		return -errno;
+	err = sks_bpf_load(NULL, NULL, true, &loaded);
+	if (err)
+		goto out;
+	ports = (struct sks_ports *)loaded.skel->bss;
+	ports->head = (struct sks_head){ SKS_MAGIC, SKS_LAYOUT, .program = sks_bpf_hash() };
+	for (int i = 0; !err && i < SKS_MAP_COUNT; i++)
+		err = sks_bpf_pin(loaded.fd[i], dir, sks_map_kinds[i].name, "");
+	if (!err)
+		err = sks_bpf_pin(loaded.program, dir, "program", "");
+	if (err)
+		goto out;
+	link = bpf_link_create(loaded.program, netns, BPF_SK_LOOKUP, NULL);
+	err = link < 0 ? -errno : sks_bpf_pin(link, dir, "link", "");
+	if (!err)
+		err = sks_bpf_open(dir, true, ret_maps);
+out:
+	sks_bpf_unload(&loaded);
+	if (err)
+		sks_bpf_remove(dir);
+	else
+		sks_bpf_forget();
+	return err;
+}
+
+/* A map of another shape would be read beyond its end. */
+static int read_entries(int i, int fd, uint32_t *ret_entries)
 {
 	struct bpf_map_info info = {};
 	__u32 len = sizeof(info);
 
 	if (bpf_obj_get_info_by_fd(fd, &info, &len))
 		return -errno;
-	return mapped && (size_t)info.value_size * info.max_entries != mapped ? -EUCLEAN : 0;
+	if (info.value_size != sks_map_kinds[i].size || info.max_entries > sks_map_kinds[i].max)
+		return -EUCLEAN;
+	*ret_entries = info.max_entries;
+	return 0;
+}
+
+static size_t reserved(int i)
+{
+	return sks_map_kinds[i].size * sks_map_kinds[i].max;
+}
+
+/* The map at the beginning of addresses that the largest would take, so that it can grow there. */
+static int map_memory(struct sks_maps *maps, int i, int prot)
+{
+	size_t size = sks_map_kinds[i].size * maps->entries[i];
+	void *room = mmap(NULL, reserved(i), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			  -1, 0);
+
+	if (room == MAP_FAILED)
+		return -errno;
+	maps->memory[i] = room;
+	return mmap(room, size, prot, MAP_SHARED | MAP_FIXED, maps->fd[i], 0) == MAP_FAILED ? -errno
+											    : 0;
+}
+
+/*
+ * The kernel maps an array into memory only shared, and shared only where the file is open for
+ * writing. So even reading needs root; the memory itself is then read-only.
+ */
+static int open_map(const char *dir, int i, bool writable, struct sks_maps *maps)
+{
+	const struct sks_map_kind *kind = &sks_map_kinds[i];
+	int err;
+
+	maps->fd[i] = open_pin(dir, kind->name, "", writable || kind->mapped ? 0 : BPF_F_RDONLY);
+	if (maps->fd[i] < 0)
+		return maps->fd[i];
+	err = read_entries(i, maps->fd[i], &maps->entries[i]);
+	if (err || !kind->mapped)
+		return err;
+	err = map_memory(maps, i, PROT_READ | (writable ? PROT_WRITE : 0));
+	return err ? sks_bpf_explain(err, "mapping it into memory") : 0;
+}
+
+/* Another layout may have other maps, so this is looked at before them. */
+static int check_head(struct sks_maps *maps)
+{
+	const struct sks_head *head = &maps->ports->head;
+
+	if (head->magic != SKS_MAGIC || head->layout != SKS_LAYOUT)
+		return -EUCLEAN;
+	maps->generation = __atomic_load_n(&head->generation, __ATOMIC_ACQUIRE);
+	return 0;
+}
+
+/* A helper that died while it replaced maps left it odd. */
+static void settle_generation(struct sks_maps *maps)
+{
+	maps->generation += maps->generation & 1;
+	__atomic_store_n(&maps->ports->head.generation, maps->generation, __ATOMIC_RELEASE);
 }
 
 int sks_bpf_open(const char *dir, bool writable, struct sks_maps *ret_maps)
 {
-	int prot = PROT_READ | (writable ? PROT_WRITE : 0);
-	struct sks_maps maps = { .link = open_link(dir) };
+	struct sks_maps maps = { .link = open_pin(dir, "link", "", 0) };
 	int err = maps.link < 0 ? maps.link : 0;
 
 	for (int i = 0; i < SKS_MAP_COUNT; i++)
 		maps.fd[i] = -1;
+	if (!err && writable)
+		err = sks_bpf_put_right(dir, maps.link);
 	for (int i = 0; !err && i < SKS_MAP_COUNT; i++) {
-		maps.fd[i] = open_map(dir, i, writable);
-		err = maps.fd[i] < 0 ? maps.fd[i] : check_size(maps.fd[i], map_table[i].mapped);
-		if (err || !map_table[i].mapped)
-			continue;
-		maps.memory[i] = mmap(NULL, map_table[i].mapped, prot, MAP_SHARED, maps.fd[i], 0);
-		if (maps.memory[i] == MAP_FAILED) {
-			maps.memory[i] = NULL;
-			err = -errno;
-		}
+		err = open_map(dir, i, writable, &maps);
+		if (!err && i == SKS_MAP_PORTS)
+			err = check_head(&maps);
 	}
-	if (!err && (maps.ports->head.magic != SKS_MAGIC || maps.ports->head.layout != SKS_LAYOUT))
-		err = -EUCLEAN;
+	if (!err && writable)
+		settle_generation(&maps);
 	if (err)
 		sks_bpf_close(&maps);
 	else
@@ -243,7 +330,8 @@ void sks_bpf_close(struct sks_maps *maps)
 {
 	for (int i = 0; i < SKS_MAP_COUNT; i++) {
 		if (maps->memory[i])
-			(void)munmap(maps->memory[i], map_table[i].mapped);
+			(void)munmap(maps->memory[i], reserved(i));
+		maps->memory[i] = NULL;
 		sks_closep(&maps->fd[i]);
 		maps->fd[i] = -1;
 	}
@@ -260,131 +348,4 @@ int sks_bpf_netns(const struct sks_maps *maps, uint64_t *ret_ino)
 		return -errno;
 	*ret_ino = info.netns.netns_ino;
 	return 0;
-}
-
-int sks_bpf_refresh(const char *dir, struct sks_maps *maps)
-{
-	char new_path[PIN_PATH], path[PIN_PATH];
-	struct dispatch *skel = NULL;
-	uint64_t hash = program_hash();
-	int program, err;
-
-	if (maps->ports->head.program == hash)
-		return 0;
-	err = pin_path(new_path, dir, "program-new") ?: pin_path(path, dir, "program");
-	if (!err)
-		err = load(maps, &skel);
-	if (err)
-		return err;
-	program = bpf_program__fd(skel->progs.sksteer);
-	(void)unlink(new_path); /* of a helper that died here */
-	err = pin(program, dir, "program-new");
-	if (!err && bpf_link_update(maps->link, program, NULL))
-		err = -errno;
-	if (!err && rename(new_path, path))
-		err = -errno;
-	if (!err)
-		maps->ports->head.program = hash;
-	dispatch__destroy(skel);
-	return err;
-}
-
-int sks_bpf_put_socket(const struct sks_maps *maps, uint32_t slot, int sock)
-{
-	uint64_t value = (uint64_t)sock;
-
-	return bpf_map_update_elem(maps->fd[SKS_MAP_SOCKETS], &slot, &value, BPF_ANY) ? -errno : 0;
-}
-
-int sks_bpf_del_socket(const struct sks_maps *maps, uint32_t slot)
-{
-	return bpf_map_delete_elem(maps->fd[SKS_MAP_SOCKETS], &slot) ? -errno : 0;
-}
-
-int sks_bpf_cookie(const struct sks_maps *maps, uint32_t slot, uint64_t *ret_cookie)
-{
-	return bpf_map_lookup_elem(maps->fd[SKS_MAP_SOCKETS], &slot, ret_cookie) ? -errno : 0;
-}
-
-static struct sks_trie_key trie_key(uint32_t rule, const struct sks_prefix *prefix)
-{
-	struct sks_trie_key key = { .prefixlen = 32u + prefix->len, .rule = rule };
-
-	memcpy(key.addr, prefix->addr, sizeof(key.addr));
-	return key;
-}
-
-int sks_bpf_put_prefix(const struct sks_maps *maps, uint32_t rule, const struct sks_prefix *prefix,
-		       uint32_t dest)
-{
-	struct sks_trie_key key = trie_key(rule, prefix);
-
-	return bpf_map_update_elem(maps->fd[SKS_MAP_PREFIXES], &key, &dest, BPF_ANY) ? -errno : 0;
-}
-
-int sks_bpf_del_prefix(const struct sks_maps *maps, uint32_t rule, const struct sks_prefix *prefix)
-{
-	struct sks_trie_key key = trie_key(rule, prefix);
-
-	return bpf_map_delete_elem(maps->fd[SKS_MAP_PREFIXES], &key) ? -errno : 0;
-}
-
-int sks_bpf_prune_prefixes(const struct sks_maps *maps, bool (*keep)(void *arg, uint32_t rule),
-			   void *arg)
-{
-	int fd = maps->fd[SKS_MAP_PREFIXES];
-	struct sks_trie_key key, next;
-	bool more = !bpf_map_get_next_key(fd, NULL, &next);
-
-	while (more) {
-		key = next;
-		more = !bpf_map_get_next_key(fd, &key, &next);
-		if (!keep(arg, key.rule) && bpf_map_delete_elem(fd, &key))
-			return -errno;
-	}
-	return 0;
-}
-
-/* Room for one value of every CPU, zeroed; *ret_cpus how many. NULL with errno set. */
-static struct sks_counter *per_cpu(int *ret_cpus)
-{
-	*ret_cpus = libbpf_num_possible_cpus();
-	return *ret_cpus < 0 ? NULL : calloc((size_t)*ret_cpus, sizeof(struct sks_counter));
-}
-
-int sks_bpf_counter(const struct sks_maps *maps, uint32_t dest, uint32_t family,
-		    struct sks_counter *ret_sum)
-{
-	int cpus, err = 0;
-	struct sks_counter *each = per_cpu(&cpus), sum = {};
-	uint32_t key = dest * 2 + family;
-
-	if (!each || bpf_map_lookup_elem(maps->fd[SKS_MAP_COUNTERS], &key, each))
-		err = -errno;
-	for (int i = 0; !err && i < cpus; i++) {
-		sum.steered += each[i].steered;
-		sum.refused += each[i].refused;
-		sum.errors += each[i].errors;
-		if (each[i].last_errno)
-			sum.last_errno = each[i].last_errno;
-	}
-	free(each);
-	if (!err)
-		*ret_sum = sum;
-	return err;
-}
-
-int sks_bpf_clear_counters(const struct sks_maps *maps, uint32_t dest)
-{
-	int cpus, err = 0;
-	struct sks_counter *zero = per_cpu(&cpus);
-
-	if (!zero)
-		return -errno;
-	for (uint32_t key = dest * 2; !err && key <= dest * 2 + 1; key++) {
-		if (bpf_map_update_elem(maps->fd[SKS_MAP_COUNTERS], &key, zero, BPF_ANY))
-			err = -errno;
-	}
-	free(zero);
-	return err;
 }

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Owns every use of libbpf and bpf(2): a namespace's program, link and maps, and their pins. */
+/*
+ * Owns every use of libbpf and bpf(2): a namespace's program, link and maps, and their pins. Nobody
+ * else includes libbpf: helper/bpf.c loads, attaches and opens, helper/bpf_grow.c replaces what
+ * runs, helper/bpf_map.c reads and writes elements, helper/bpf_why.c listens to what libbpf says.
+ */
 #ifndef SKSTEER_BPF_H
 #define SKSTEER_BPF_H
 
@@ -12,12 +16,15 @@
 
 enum sks_map {
 	SKS_MAP_PORTS,
-	SKS_MAP_RULES,
+	SKS_MAP_RULES4,
+	SKS_MAP_RULES6,
 	SKS_MAP_PREFIXES,
 	SKS_MAP_DESTS,
 	SKS_MAP_SOCKETS,
+	SKS_MAP_HEADS,
 	SKS_MAP_SLOTS,
 	SKS_MAP_COUNTERS,
+	SKS_MAP_GROUPS,
 	SKS_MAP_SERVICES,
 	SKS_MAP_BINDINGS,
 	SKS_MAP_COUNT,
@@ -29,17 +36,22 @@ enum sks_map {
  */
 struct sks_maps {
 	int fd[SKS_MAP_COUNT];
+	uint32_t entries[SKS_MAP_COUNT]; /* that each has room for, now */
+	uint32_t generation;		 /* head.generation before any other map was opened */
 	int link; /* tells whether the namespace lives, and keeps it not alive */
 	union {
 		void *memory[SKS_MAP_COUNT];
 		struct {
 			struct sks_ports *ports;
-			struct sks_rule *rules;
+			struct sks_rule4 *rules4;
+			struct sks_rule6 *rules6;
 			void *no_prefixes;
 			struct sks_dest *dests;
 			void *no_sockets;
+			void *no_heads;
 			struct sks_slot *slots;
 			void *no_counters;
+			struct sks_group *groups;
 			struct sks_service *services;
 			struct sks_binding *bindings;
 		};
@@ -52,6 +64,9 @@ _Static_assert(offsetof(struct sks_maps, bindings) ==
 /* Gets the lines that libbpf and the verifier print; NULL: none. */
 typedef void sks_bpf_log(const char *text);
 void sks_bpf_set_log(sks_bpf_log *log);
+/* Of the last load or growth that failed: the line of libbpf or the verifier that tells most; ""
+ * after one that succeeded, and after sks_bpf_put_socket(). */
+const char *sks_bpf_why(void);
 
 /*
  * Loads the program with empty maps, pins them below dir (which is made, and must not exist) and
@@ -59,8 +74,19 @@ void sks_bpf_set_log(sks_bpf_log *log);
  */
 int sks_bpf_create(const char *dir, int netns, struct sks_maps *ret_maps);
 
-/* Opens what is pinned; read-only maps are not writable. -ENOENT, -EUCLEAN: another layout. */
+/*
+ * Opens what is pinned; read-only maps are not writable. The only writer finishes, or takes back,
+ * what a helper that died at it was replacing. -ENOENT, -EUCLEAN: another layout.
+ */
 int sks_bpf_open(const char *dir, bool writable, struct sks_maps *ret_maps);
+/* For readers, once they have read: no map was replaced meanwhile, so what they saw belongs
+ * together. */
+static inline bool sks_bpf_is_settled(const struct sks_maps *maps)
+{
+	uint32_t now = __atomic_load_n(&maps->ports->head.generation, __ATOMIC_ACQUIRE);
+
+	return now == maps->generation && !(now & 1);
+}
 void sks_bpf_close(struct sks_maps *maps);
 
 /*
@@ -68,6 +94,14 @@ void sks_bpf_close(struct sks_maps *maps);
  * bpf_link_update: no packet sees a gap. 0 or -errno (the old one runs on).
  */
 int sks_bpf_refresh(const char *dir, struct sks_maps *maps);
+/*
+ * Replaces the map, and what shares its numbers (dests and counters, rules4 and rules6, slots and
+ * sockets), by one with room for that many entries. What is in it moves over, the pointers above
+ * stay valid, and no packet sees a gap. 0 or -errno: all is as before, and sks_bpf_why() and the
+ * log say why. Packets that were counted while it moved are in services[].past.
+ */
+int sks_bpf_grow(const char *dir, struct sks_maps *maps, enum sks_map map, uint32_t entries);
+
 /* The namespace that the link is attached to, as an inode number; 0: it is gone. 0 or -errno. */
 int sks_bpf_netns(const struct sks_maps *maps, uint64_t *ret_ino);
 
@@ -77,16 +111,30 @@ void sks_bpf_remove(const char *dir);
 /* The socket at that slot; the map holds no reference that would keep it open. */
 int sks_bpf_put_socket(const struct sks_maps *maps, uint32_t slot, int sock);
 int sks_bpf_del_socket(const struct sks_maps *maps, uint32_t slot);
+/* The same for heads, whose index is destination * 2 + family. */
+int sks_bpf_put_head(const struct sks_maps *maps, uint32_t head, int sock);
+void sks_bpf_del_head(const struct sks_maps *maps, uint32_t head);
+
+struct sks_head_copy {
+	uint32_t slot, head;
+};
+/* Puts the sockets of these slots into these heads, as far as they are open. 0 or -errno. */
+int sks_bpf_copy_heads(const struct sks_maps *maps, const struct sks_head_copy *copies, size_t n);
 /* SO_COOKIE of the socket at that slot; -ENOENT once it is closed. */
 int sks_bpf_cookie(const struct sks_maps *maps, uint32_t slot, uint64_t *ret_cookie);
 
-/* rule: as in struct sks_trie_key. */
+/* rule: as in struct sks_trie_key. The destination and the prefix's length become the hop. */
 int sks_bpf_put_prefix(const struct sks_maps *maps, uint32_t rule, const struct sks_prefix *prefix,
 		       uint32_t dest);
 int sks_bpf_del_prefix(const struct sks_maps *maps, uint32_t rule, const struct sks_prefix *prefix);
-/* Deletes the trie's entries of every rule for which keep() is false. 0 or -errno. */
-int sks_bpf_prune_prefixes(const struct sks_maps *maps, bool (*keep)(void *arg, uint32_t rule),
-			   void *arg);
+/*
+ * Calls keep() for every entry of the trie, and deletes those for which it is false. prefix has the
+ * family that rule says. 0 or -errno.
+ */
+int sks_bpf_filter_prefixes(const struct sks_maps *maps,
+			    bool (*keep)(void *arg, uint32_t rule, const struct sks_prefix *prefix,
+					 uint32_t dest),
+			    void *arg);
 
 /* The sum over all CPUs; last_errno is one of the CPUs' that have any. */
 int sks_bpf_counter(const struct sks_maps *maps, uint32_t dest, uint32_t family,

@@ -12,15 +12,38 @@
 #include "policy.h"
 #include "slot.h"
 
-/* Compiles the next state from these routes; *ret_classes as in sks_compile. */
-static int compile(struct sks_space *space, const struct sks_routes *routes,
-		   struct sks_classes **ret_classes, struct sks_verdict *verdict)
+/* What a change of some ports is made of. */
+struct plan {
+	struct sks_ranges ranges[2]; /* merged, by protocol */
+	struct sks_routes routes;    /* all that touch them, of the next state */
+};
+
+static void free_plan(struct plan *plan)
+{
+	sks_ranges_free(&plan->ranges[SKS_TCP]);
+	sks_ranges_free(&plan->ranges[SKS_UDP]);
+	sks_routes_free(&plan->routes);
+}
+
+static int make_plan(struct sks_space *space, const struct sks_service *judged, struct plan *plan,
+		     struct sks_verdict *verdict)
+{
+	struct sks_scope scope = { .ranges = plan->ranges };
+	int err = sks_store_affected(space, plan->ranges);
+
+	return err
+		       ?: sks_routes_resolve(space, sks_next_epoch(space), scope, judged,
+					     &plan->routes, verdict);
+}
+
+static int compile(struct sks_space *space, struct plan *plan, bool judged,
+		   struct sks_verdict *verdict)
 {
 	struct sks_routes pieces = {};
-	int err = sks_routes_cut(space, routes, &pieces);
+	int err = sks_routes_cut(space, &plan->routes, &pieces);
 
 	if (!err)
-		err = sks_compile(space, &pieces, ret_classes, verdict);
+		err = sks_compile(space, plan->ranges, &plan->routes, &pieces, judged, verdict);
 	sks_routes_free(&pieces);
 	return err;
 }
@@ -36,32 +59,32 @@ static int take_socket(const struct sks_change *change, uint32_t *ret_slot)
 	};
 	int err = sks_slot_take(change->space, change->dest, change->fd, &slot, ret_slot);
 
-	if (err == -ENOSPC)
-		return sks_refuse(change->verdict, err,
-				  "this namespace has no room for more sockets (%u)",
-				  SKS_MAX_SLOTS - 1);
+	if (err == -ENOSPC || *sks_bpf_why())
+		return sks_refuse_room(change->verdict, err, "sockets", SKS_MAX_SLOTS - 1);
 	if (err)
 		return sks_refuse(change->verdict, err, "the kernel does not steer this socket: %s",
 				  strerror(-err));
 	return 0;
 }
 
-static int judge_and_compile(struct sks_change *change, struct sks_classes **ret_classes)
+static int judge_and_compile(struct sks_change *change)
 {
 	struct sks_space *space = change->space;
-	struct sks_routes routes = {};
-	int err = sks_policy_quota(change);
+	struct plan plan = {};
+	int err;
 
+	/* All that it opens is looked at: what it leaves to others may be another matter now. */
+	sks_store_mark(space, sks_service_number(space, change->service));
+	err = sks_policy_quota(change);
 	if (!err)
-		err = sks_routes_resolve(space, sks_next_epoch(space), change->service, &routes,
-					 change->verdict);
+		err = make_plan(space, change->service, &plan, change->verdict);
 	if (!err)
-		err = sks_conflict_check(change, &routes);
+		err = sks_conflict_check(change, &plan.routes);
 	if (!err)
-		err = sks_conflict_leave_out(change, &routes);
+		err = sks_conflict_leave_out(change, &plan.routes);
 	if (!err)
-		err = compile(space, &routes, ret_classes, change->verdict);
-	sks_routes_free(&routes);
+		err = compile(space, &plan, true, change->verdict);
+	free_plan(&plan);
 	return err;
 }
 
@@ -69,7 +92,7 @@ static int judge_and_compile(struct sks_change *change, struct sks_classes **ret
  * The socket enters the chains that nobody can follow yet, or that it only makes longer, before the
  * commit; a family that its destination has not served so far opens after it.
  */
-static void publish(struct sks_change *change, struct sks_classes *classes, uint32_t slot)
+static void publish(struct sks_change *change, uint32_t slot)
 {
 	struct sks_space *space = change->space;
 	uint32_t before = 0;
@@ -78,29 +101,28 @@ static void publish(struct sks_change *change, struct sks_classes *classes, uint
 		before = change->dest->born == sks_next_epoch(space)
 				 ? SKS_SERVES_BOTH
 				 : sks_dest_families(change->dest, sks_epoch(&space->maps));
-		sks_slot_link(space, slot, before);
+		sks_slot_link(space, slot, before, change->fd);
 	}
 	sks_store_commit(space);
-	sks_classes_publish(space, classes);
+	sks_compile_publish(space);
 	if (slot)
-		sks_slot_link(space, slot, ~before);
+		sks_slot_link(space, slot, ~before, change->fd);
 }
 
 int sks_change_finish(struct sks_change *change)
 {
-	struct sks_classes *classes = NULL;
 	uint32_t slot = 0;
 	int err = 0;
 
 	if (change->socket && !change->dry)
 		err = take_socket(change, &slot);
 	if (!err)
-		err = judge_and_compile(change, &classes);
+		err = judge_and_compile(change);
 	if (!err && !change->dry) {
-		publish(change, classes, slot);
+		publish(change, slot);
 		return 0;
 	}
-	sks_classes_discard(change->space, classes);
+	sks_compile_discard(change->space);
 	if (slot)
 		sks_slot_drop(change->space, slot);
 	sks_store_abort(change->space);
@@ -112,21 +134,21 @@ int sks_change_finish(struct sks_change *change)
 int sks_change_republish(struct sks_space *space)
 {
 	struct sks_verdict verdict = {};
-	struct sks_classes *classes = NULL;
-	struct sks_routes routes = {};
-	int err = sks_routes_resolve(space, sks_next_epoch(space), NULL, &routes, &verdict);
+	struct plan plan = {};
+	int err = make_plan(space, NULL, &plan, &verdict);
 
 	if (!err)
-		err = compile(space, &routes, &classes, &verdict);
-	sks_routes_free(&routes);
+		err = compile(space, &plan, false, &verdict);
+	free_plan(&plan);
 	if (err) {
 		sks_log(SKS_LOG_ERR, "namespace %llu: %s %s", (unsigned long long)space->ino,
 			strerror(-err), verdict.text);
+		sks_compile_discard(space);
 		sks_store_abort(space);
 		return err;
 	}
 	sks_store_commit(space);
-	sks_classes_publish(space, classes);
+	sks_compile_publish(space);
 	return 0;
 }
 

@@ -1,318 +1,155 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/* Owns classes of ports and the rules that the dispatcher has for them. */
+/* Owns classes of ports and the rules that the dispatcher has for them (see classes.h). */
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "class.h"
 #include "classes.h"
 #include "hash.h"
 
-struct class
-{
-	uint32_t proto;
-	uint32_t rule; /* proto * SKS_MAX_RULES + number */
-	uint64_t hash;
-	struct sks_hop *hops;
-	size_t n;
-	bool shared; /* with the current table: the rule stays when this class is discarded */
-};
-
-struct sks_classes {
-	struct class *classes;
-	size_t n, room;
-};
-
-struct sks_classes *sks_classes_new(void)
-{
-	return calloc(1, sizeof(struct sks_classes));
-}
-
-void sks_classes_free(struct sks_classes *classes)
-{
-	if (!classes)
-		return;
-	for (size_t i = 0; i < classes->n; i++)
-		free(classes->classes[i].hops);
-	free(classes->classes);
-	free(classes);
-}
-
-static const struct class *find(const struct sks_classes *classes, uint32_t proto, uint64_t hash,
-				const struct sks_hop *hops, size_t n)
-{
-	for (size_t i = 0; classes && i < classes->n; i++) {
-		const struct class *class = &classes->classes[i];
-
-		if (class->hash == hash && class->proto == proto && class->n == n &&
-		    !memcmp(class->hops, hops, n * sizeof(*hops)))
-			return class;
-	}
-	return NULL;
-}
-
-/* The one destination that these hops give every packet of every family that it serves, or 0. */
-static uint16_t any_address(const struct sks_space *space, const struct sks_hop *hops, size_t n)
+/* The one destination that these entries give every packet of every family that it serves, or 0. */
+static uint16_t any_address(const struct sks_space *space, const struct sks_entry *entries,
+			    size_t n)
 {
 	uint32_t covered = 0, served;
 
 	for (size_t i = 0; i < n; i++) {
-		if (hops[i].prefix.len || hops[i].dest != hops[0].dest)
+		if (entries[i].prefix.len || entries[i].dest != entries[0].dest)
 			return 0;
-		covered |= hops[i].prefix.family == AF_INET6 ? SKS_SERVES_V6 : SKS_SERVES_V4;
+		covered |= entries[i].prefix.family == AF_INET6 ? SKS_SERVES_V6 : SKS_SERVES_V4;
 	}
-	served = sks_dest_families(&space->maps.dests[hops[0].dest], sks_next_epoch(space));
-	return (served & SKS_SERVES_BOTH) == covered ? hops[0].dest : 0;
+	served = sks_dest_families(&space->maps.dests[entries[0].dest], sks_next_epoch(space));
+	return (served & SKS_SERVES_BOTH) == covered ? entries[0].dest : 0;
 }
 
-static void mask_of(const struct sks_prefix *prefix, uint32_t ret_mask[4])
+static bool tcp_used(const struct sks_space *space, uint32_t number)
 {
-	uint8_t bytes[16] = {};
-
-	for (unsigned int bit = 0; bit < prefix->len; bit++)
-		bytes[bit / 8] |= (uint8_t)(0x80u >> bit % 8);
-	memcpy(ret_mask, bytes, sizeof(bytes));
+	return space->classes->by_rule[number * 2 + SKS_TCP];
 }
 
-static void clear_rule(struct sks_rule *rule)
+static bool udp_used(const struct sks_space *space, uint32_t number)
 {
-	memset(rule, 0, sizeof(*rule));
-	for (int i = 0; i < SKS_INLINE_PREFIXES; i++)
-		rule->v4[i].addr = rule->v6[i].addr[0] = 0xffffffffu; /* matches nothing */
+	return space->classes->by_rule[number * 2 + SKS_UDP];
 }
 
-/* Hops come longest first, so the inline ones win against what goes into the trie. */
-static int write_rule(struct sks_space *space, const struct class *class)
+static int take_rule(struct sks_space *space, uint32_t proto, uint32_t *ret_rule)
 {
-	struct sks_rule *rule = &space->maps.rules[class->rule];
-	unsigned int n4 = 0, n6 = 0;
-	uint32_t mask[4];
-	int err = 0;
+	const struct sks_numbers numbers = {
+		.map = SKS_MAP_RULES4,
+		.max = SKS_MAX_RULES,
+		.stride = 2,
+		.cursor = &space->next_rule[proto],
+		.freed = space->freed.rules[proto],
+		.used = proto == SKS_TCP ? tcp_used : udp_used,
+	};
+	uint32_t number;
+	int err = sks_store_take_number(space, &numbers, &number);
 
-	clear_rule(rule);
-	for (size_t i = 0; !err && i < class->n; i++) {
-		const struct sks_hop *hop = &class->hops[i];
-		bool v6 = hop->prefix.family == AF_INET6;
-		bool bound = space->maps.dests[hop->dest].ifindex != 0;
-		unsigned int at = v6 ? n6++ : n4++;
-
-		mask_of(&hop->prefix, mask);
-		rule->devices |= bound;
-		if (at >= SKS_INLINE_PREFIXES && bound) {
-			err = -E2BIG; /* the trie can't go on to the next match */
-		} else if (at >= SKS_INLINE_PREFIXES) {
-			*(v6 ? &rule->trie6 : &rule->trie4) = 1;
-			err = sks_bpf_put_prefix(&space->maps, class->rule * 2 + v6, &hop->prefix,
-						 hop->dest);
-		} else if (v6) {
-			memcpy(rule->v6[at].addr, hop->prefix.addr, sizeof(rule->v6[at].addr));
-			memcpy(rule->v6[at].mask, mask, sizeof(mask));
-			rule->v6[at].dest = hop->dest;
-		} else {
-			memcpy(&rule->v4[at].addr, hop->prefix.addr, sizeof(rule->v4[at].addr));
-			rule->v4[at].mask = mask[0];
-			rule->v4[at].dest = hop->dest;
-		}
-	}
+	if (!err)
+		*ret_rule = number * 2 + proto;
 	return err;
 }
 
-static void erase_prefixes(struct sks_space *space, const struct class *class)
+static int refuse(struct sks_verdict *verdict, int err)
 {
-	unsigned int n[2] = {};
-
-	for (size_t i = 0; i < class->n; i++) {
-		const struct sks_hop *hop = &class->hops[i];
-		bool v6 = hop->prefix.family == AF_INET6;
-
-		if (n[v6]++ >= SKS_INLINE_PREFIXES)
-			(void)sks_bpf_del_prefix(&space->maps, class->rule * 2 + v6, &hop->prefix);
-	}
-}
-
-static bool rule_used(const struct sks_space *space, uint32_t rule)
-{
-	return space->used_rules[rule];
-}
-
-/*
- * Half of the numbers are for one table: the next one, of another instance or another helper, may
- * need as many beside them.
- */
-static int take_rule(struct sks_space *space, const struct sks_classes *classes, uint32_t proto,
-		     uint32_t *ret_rule)
-{
-	uint32_t first = proto * SKS_MAX_RULES, end = first + SKS_MAX_RULES, n = 0;
-
-	for (size_t i = 0; i < classes->n; i++)
-		n += classes->classes[i].proto == proto;
-	if (n >= SKS_MAX_RULES / 2)
-		return -ENOSPC;
-	*ret_rule = sks_store_take_number(space, &space->next_rule[proto], first, end,
-					  space->freed.rules, rule_used);
-	if (*ret_rule == end)
-		return -ENOSPC;
-	space->used_rules[*ret_rule] = 1;
-	return 0;
-}
-
-/* A copy of the class, appended; NULL: out of memory. */
-static struct class *append(struct sks_classes *classes, const struct class *class)
-{
-	struct class *added;
-
-	if (classes->n == classes->room) {
-		size_t room = classes->room ? 2 * classes->room : 16;
-		struct class *more = reallocarray(classes->classes, room, sizeof(*more));
-
-		if (!more)
-			return NULL;
-		classes->classes = more;
-		classes->room = room;
-	}
-	added = &classes->classes[classes->n];
-	*added = *class;
-	added->hops = calloc(class->n, sizeof(*class->hops));
-	if (!added->hops)
-		return NULL;
-	memcpy(added->hops, class->hops, class->n * sizeof(*class->hops));
-	classes->n++;
-	return added;
-}
-
-static int add_class(struct sks_space *space, struct sks_classes *classes, struct class *class,
-		     struct sks_verdict *verdict)
-{
-	const struct class *old =
-		find(space->classes, class->proto, class->hash, class->hops, class->n);
-	struct class *added;
-	int err;
-
-	class->shared = old != NULL;
-	class->rule = old ? old->rule : 0;
-	if (!old && take_rule(space, classes, class->proto, &class->rule))
-		return sks_refuse(verdict, -ENOSPC,
-				  "this namespace has no room for more rules (%u a protocol)",
-				  SKS_MAX_RULES / 2);
-	added = append(classes, class);
-	if (!added) {
-		space->used_rules[class->rule] = class->shared;
-		return -ENOMEM;
-	}
-	if (old)
-		return 0;
-	err = write_rule(space, added);
 	if (err == -E2BIG)
 		return sks_refuse(
 			verdict, -ENOSPC,
 			"more than %d prefixes on a port, one of a socket of an interface",
 			SKS_INLINE_PREFIXES);
+	if (err == -ENOMEM && !*sks_bpf_why())
+		return err;
+	return sks_refuse_room(verdict, err, "different sets of prefixes on ports", SKS_MAX_RULES);
+}
+
+/* The class of these entries, made where there is none. */
+static int get(struct sks_space *space, uint32_t proto, const struct sks_entry *entries, size_t n,
+	       bool star, struct sks_verdict *verdict, struct sks_class **ret_class)
+{
+	struct sks_class wanted = { .rule = proto, .star = star, .n = n };
+	struct sks_class *class = sks_class_find(space->classes, &wanted, entries);
+	int err = 0;
+
+	if (class) {
+		*ret_class = class;
+		return 0;
+	}
+	err = take_rule(space, proto, &wanted.rule);
 	if (err)
-		return sks_refuse(verdict, err, "this namespace has no room for more prefixes (%u)",
-				  SKS_MAX_PREFIXES);
+		return refuse(verdict, err);
+	class = sks_class_add(space->classes, &wanted, entries);
+	if (!class)
+		return -ENOMEM;
+	sks_class_touch(space->classes, class);
+	err = sks_class_write(space, class);
+	if (err)
+		return refuse(verdict, err);
+	*ret_class = class;
 	return 0;
 }
 
-int sks_class_value(struct sks_space *space, struct sks_classes *classes, uint32_t proto,
-		    const struct sks_hop *hops, size_t n, struct sks_verdict *verdict)
+int sks_class_value(struct sks_space *space, uint32_t proto, const struct sks_entry *entries,
+		    size_t n, bool star, struct sks_verdict *verdict)
 {
-	struct class class = { .proto = proto, .hops = (struct sks_hop *)hops, .n = n };
-	const struct class *found;
-	uint16_t dest;
+	uint16_t dest = n && !star ? any_address(space, entries, n) : 0;
+	struct sks_class *class = NULL;
 	int err;
 
-	if (!n)
-		return 0;
-	dest = any_address(space, hops, n);
-	if (dest)
+	if (dest || !n)
 		return dest;
-	class.hash = sks_hash(hops, n * sizeof(*hops));
-	found = find(classes, proto, class.hash, hops, n);
-	if (!found) {
-		err = add_class(space, classes, &class, verdict);
-		if (err)
-			return err;
-		found = &classes->classes[classes->n - 1];
-	}
-	return (int)(SKS_TABLE_RULES + found->rule - proto * SKS_MAX_RULES);
+	err = get(space, proto, entries, n, star, verdict, &class);
+	return class ? (int)(SKS_TABLE_RULES + class->rule / 2) : err;
 }
 
-static bool is_kept(void *arg, uint32_t rule)
+int sks_class_star(struct sks_space *space, uint32_t proto, const struct sks_entry *entries,
+		   size_t n, struct sks_verdict *verdict)
 {
-	const struct sks_classes *classes = arg;
+	struct sks_class *class = NULL;
+	int err = n ? get(space, proto, entries, n, false, verdict, &class) : 0;
 
-	for (size_t i = 0; i < classes->n; i++) {
-		if (classes->classes[i].rule == rule / 2)
-			return true;
-	}
-	return false;
+	return err ?: class ? (int)class->rule + 1 : 0;
 }
 
-static bool is_used(void *arg, uint32_t rule)
+static void use(struct sks_space *space, uint32_t rule, int uses)
 {
-	const struct sks_space *space = arg;
+	struct sks_class *class = space->classes->by_rule[rule];
 
-	return rule / 2 < 2 * SKS_MAX_RULES && space->used_rules[rule / 2];
+	class->uses += (uint32_t)uses;
+	if (!class->uses)
+		sks_class_touch(space->classes, class);
 }
 
-int sks_classes_recover(struct sks_space *space)
+void sks_class_use(struct sks_space *space, uint32_t proto, uint16_t value, int ports)
 {
-	const uint16_t *table = space->maps.ports->table;
-	uint32_t epoch = sks_epoch(&space->maps);
-
-	for (uint32_t proto = SKS_TCP; proto <= SKS_UDP; proto++) {
-		for (uint32_t port = 0; port < SKS_PORT_NUMBERS; port++) {
-			uint32_t value = table[sks_table_index(epoch, proto, port)];
-
-			if (value >= SKS_TABLE_RULES && value < SKS_TABLE_RULES + SKS_MAX_RULES)
-				space->used_rules[proto * SKS_MAX_RULES + value - SKS_TABLE_RULES] =
-					1;
-		}
-	}
-	return sks_bpf_prune_prefixes(&space->maps, is_used, space);
+	if (value >= SKS_TABLE_RULES)
+		use(space, (value - SKS_TABLE_RULES) * 2 + proto, ports);
 }
 
-/* Only what the new classes use stays used. */
-static void free_rules(struct sks_space *space)
+void sks_class_use_star(struct sks_space *space, uint32_t star, int uses)
 {
-	for (uint32_t rule = 0; rule < 2 * SKS_MAX_RULES; rule++) {
-		if (!space->used_rules[rule] || is_kept(space->classes, rule * 2))
-			continue;
-		space->used_rules[rule] = 0;
-		space->freed.rules[rule] = 1;
-	}
+	if (star)
+		use(space, star - 1, uses);
 }
 
-static bool has_trie(const struct sks_classes *classes)
+void sks_classes_settle(struct sks_space *space, bool published)
 {
-	for (size_t i = 0; classes && i < classes->n; i++) {
-		if (classes->classes[i].n > SKS_INLINE_PREFIXES)
-			return true;
-	}
-	return false;
-}
+	struct sks_classes *classes = space->classes;
+	struct sks_class *class, *next;
+	bool follows = false;
 
-void sks_classes_publish(struct sks_space *space, struct sks_classes *classes)
-{
-	struct sks_classes *old = space->classes;
-
-	space->classes = classes;
-	free_rules(space);
-	/* Of an earlier helper's table, only the trie itself knows what it used. */
-	if (!old || has_trie(old)) {
+	for (class = classes->touched; class; class = class->next_touched)
+		follows |= !class->uses && class->in_trie;
+	if (follows && published)
 		sks_store_grace(space);
-		(void)sks_bpf_prune_prefixes(&space->maps, is_used, space);
-	}
-	sks_classes_free(old);
-}
-
-void sks_classes_discard(struct sks_space *space, struct sks_classes *classes)
-{
-	for (size_t i = 0; classes && i < classes->n; i++) {
-		if (classes->classes[i].shared)
+	for (class = classes->touched; class; class = next) {
+		next = class->next_touched;
+		class->touched = false;
+		if (class->uses)
 			continue;
-		erase_prefixes(space, &classes->classes[i]);
-		space->used_rules[classes->classes[i].rule] = 0;
+		sks_class_erase(space, class);
+		space->freed.rules[class->rule & 1][class->rule / 2] |= published;
+		sks_class_forget(classes, class);
 	}
-	sks_classes_free(classes);
+	classes->touched = NULL;
 }

@@ -6,162 +6,340 @@
 
 #include "classes.h"
 #include "compile.h"
+#include "row.h"
 
 /* One protocol's routes while a sweep over the port numbers goes on. */
 struct sweep {
 	struct sks_space *space;
-	struct sks_classes *classes;
 	struct sks_verdict *verdict;
+	bool judged;
+	uint32_t proto;
 	const struct sks_route **begin; /* by first port, n of them */
 	size_t n, at;
-	const struct sks_route **active; /* those that hold the current port */
-	size_t n_active;
-	const struct sks_route **sorted; /* active by precedence */
-	struct sks_hop *hops;
+	struct sks_row own;   /* all but "*" */
+	struct sks_row stars; /* "*" */
+	const struct sks_route **arrived, **merged;
+	struct sks_entry *entries;
+	/*
+	 * Where many prefixes have "*", they are one rule beside those of the ports: else a change
+	 * of one would be a change of every port's.
+	 */
+	uint32_t star;	/* that rule, as struct sks_head has it, or 0 */
+	size_t n_stars; /* routes in it */
 };
-
-static int compare(uint32_t a, uint32_t b)
-{
-	return a < b ? -1 : a > b;
-}
-
-static int by_prefix(const struct sks_prefix *a, const struct sks_prefix *b)
-{
-	return compare(b->len, a->len) ?: compare(a->family, b->family) ?:
-	       memcmp(a->addr, b->addr, sizeof(a->addr));
-}
-
-int sks_route_precedence(const struct sks_route *a, const struct sks_route *b)
-{
-	return compare(b->prefix.len, a->prefix.len) ?: compare(a->width, b->width) ?:
-	       compare(a->begins, b->begins) ?: compare(a->born, b->born);
-}
-
-/* Same prefixes side by side, the winner first; longer prefixes before shorter ones. */
-static int by_prefix_then_precedence(const void *pa, const void *pb)
-{
-	const struct sks_route *a = *(const struct sks_route *const *)pa;
-	const struct sks_route *b = *(const struct sks_route *const *)pb;
-
-	/* A socket that is bound to the packet's interface goes before those that are to none. */
-	return by_prefix(&a->prefix, &b->prefix) ?: compare(b->ifindex, a->ifindex) ?:
-	       sks_route_precedence(a, b) ?: compare(a->dest, b->dest);
-}
 
 static int by_first_port(const void *pa, const void *pb)
 {
 	const struct sks_route *a = *(const struct sks_route *const *)pa;
 	const struct sks_route *b = *(const struct sks_route *const *)pb;
 
-	return compare(a->first, b->first);
+	return (int)a->first - (int)b->first;
 }
 
-static bool same_place(const struct sks_route *a, const struct sks_route *b)
+/* The "*" of an interface is like any other range: the rule of all ports knows none. */
+static bool is_star(const struct sks_route *route)
 {
-	return a->ifindex == b->ifindex && sks_prefix_equal(&a->prefix, &b->prefix);
+	return route->width == SKS_PORT_NUMBERS && !route->ifindex;
 }
 
-/* Of the active routes, the winner for each prefix and interface. Returns how many. */
-static size_t winners(struct sweep *sweep)
+static void take_arrived(struct sweep *sweep, struct sks_row *row, size_t n)
+{
+	if (!n)
+		return;
+	qsort(sweep->arrived, n, sizeof(*sweep->arrived), sks_row_order);
+	row->n = sks_row_merge(sweep->merged, row->routes, row->n, sweep->arrived, n);
+	memcpy(row->routes, sweep->merged, row->n * sizeof(*row->routes));
+	sks_row_find_end(row);
+}
+
+/* Takes in the routes that begin by that port and have not ended. */
+static void arrive(struct sweep *sweep, struct sks_row *row, uint32_t port, bool stars)
 {
 	size_t n = 0;
 
-	memcpy(sweep->sorted, sweep->active, sweep->n_active * sizeof(struct sks_route *));
-	qsort(sweep->sorted, sweep->n_active, sizeof(struct sks_route *),
-	      by_prefix_then_precedence);
-	for (size_t i = 0; i < sweep->n_active; i++) {
-		const struct sks_route *route = sweep->sorted[i];
-
-		if (i && same_place(sweep->sorted[i - 1], route))
-			continue;
-		sweep->hops[n++] = (struct sks_hop){ route->prefix, route->dest };
+	for (size_t i = sweep->at; i < sweep->n && sweep->begin[i]->first <= port; i++) {
+		if (sweep->begin[i]->last >= port && is_star(sweep->begin[i]) == stars)
+			sweep->arrived[n++] = sweep->begin[i];
 	}
-	return n;
+	take_arrived(sweep, row, n);
 }
 
-/* Drops the routes that end before port and takes in those that begin at it. */
 static void advance(struct sweep *sweep, uint32_t port)
 {
-	size_t kept = 0;
-
-	for (size_t i = 0; i < sweep->n_active; i++) {
-		if (sweep->active[i]->last >= port)
-			sweep->active[kept++] = sweep->active[i];
-	}
-	while (sweep->at < sweep->n && sweep->begin[sweep->at]->first == port)
-		sweep->active[kept++] = sweep->begin[sweep->at++];
-	sweep->n_active = kept;
+	sks_row_drop_ended(&sweep->own, port);
+	sks_row_drop_ended(&sweep->stars, port);
+	arrive(sweep, &sweep->own, port, false);
+	arrive(sweep, &sweep->stars, port, true);
+	while (sweep->at < sweep->n && sweep->begin[sweep->at]->first <= port)
+		sweep->at++;
 }
 
-/* The next port number at which the set of active routes changes. */
-static uint32_t next_change(const struct sweep *sweep)
+/* The last port up to which the same routes hold. */
+static uint32_t until(const struct sweep *sweep, uint32_t end)
 {
-	uint32_t next = sweep->at < sweep->n ? sweep->begin[sweep->at]->first : SKS_PORT_NUMBERS;
-
-	for (size_t i = 0; i < sweep->n_active; i++) {
-		if (sweep->active[i]->last + 1u < next)
-			next = sweep->active[i]->last + 1u;
-	}
-	return next;
+	if (sweep->own.until < end)
+		end = sweep->own.until;
+	if (sweep->stars.until < end)
+		end = sweep->stars.until;
+	if (sweep->at < sweep->n && sweep->begin[sweep->at]->first <= end)
+		end = sweep->begin[sweep->at]->first - 1u;
+	return end;
 }
 
-static int fill(struct sweep *sweep, uint32_t proto)
+static bool has_socket(const struct sks_space *space, uint16_t dest)
 {
-	uint16_t *table = sweep->space->maps.ports->table;
-	uint32_t epoch = sks_next_epoch(sweep->space), port = 0;
+	const struct sks_slot *slots = space->maps.slots;
 
-	while (port < SKS_PORT_NUMBERS) {
-		uint32_t next;
-		int value;
+	if (space->maps.dests[dest].born == sks_next_epoch(space))
+		return true; /* it is about to get one */
+	for (uint32_t i = 1; i < space->n_slots; i++) {
+		if (slots[i].cookie && slots[i].dest == dest)
+			return true;
+	}
+	return false;
+}
 
-		advance(sweep, port);
-		next = next_change(sweep);
-		value = sks_class_value(sweep->space, sweep->classes, proto, sweep->hops,
-					winners(sweep), sweep->verdict);
-		if (value < 0)
-			return value;
-		for (; port < next; port++)
-			table[sks_table_index(epoch, proto, port)] = (uint16_t)value;
+/*
+ * A rule has no room for an interface's prefix beyond the inline ones. A service that only loses
+ * sockets must not get there, for nobody is to be refused then, and what can't be compiled would
+ * stand in everybody's way: so without a socket such a prefix goes, and if need be with one.
+ * Returns how many entries are left.
+ */
+static size_t make_room(const struct sweep *sweep, size_t n)
+{
+	const struct sks_dest *dests = sweep->space->maps.dests;
+	struct sks_entry *entries = sweep->entries;
+	size_t of_family[2] = {}, devices[2] = {}, at[2] = {}, kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		bool v6 = entries[i].prefix.family == AF_INET6;
+
+		of_family[v6]++;
+		devices[v6] += dests[entries[i].dest].ifindex != 0;
+	}
+	for (size_t i = 0; i < n; i++) {
+		bool v6 = entries[i].prefix.family == AF_INET6;
+		bool full = devices[v6] && of_family[v6] > SKS_INLINE_PREFIXES;
+
+		if (full && dests[entries[i].dest].ifindex &&
+		    (!has_socket(sweep->space, entries[i].dest) ||
+		     (!sweep->judged && at[v6] >= SKS_INLINE_PREFIXES)))
+			continue;
+		at[v6]++;
+		entries[kept++] = entries[i];
+	}
+	return kept;
+}
+
+/* The table's value for the current port, or -errno. */
+static int value(struct sweep *sweep)
+{
+	bool star = sweep->star && sweep->stars.n == sweep->n_stars;
+	size_t n;
+
+	if (star && !sweep->own.n)
+		return (int)(SKS_TABLE_RULES + (sweep->star - 1) / 2);
+	if (star || !sweep->stars.n) {
+		n = sks_row_winners(sweep->entries, sweep->own.routes, sweep->own.n);
+	} else {
+		n = sks_row_merge(sweep->merged, sweep->own.routes, sweep->own.n,
+				  sweep->stars.routes, sweep->stars.n);
+		n = sks_row_winners(sweep->entries, sweep->merged, n);
+	}
+	n = make_room(sweep, n);
+	return sks_class_value(sweep->space, sweep->proto, sweep->entries, n, star, sweep->verdict);
+}
+
+static void write_ports(struct sweep *sweep, uint32_t first, uint32_t last, uint16_t new)
+{
+	uint32_t epoch = sks_next_epoch(sweep->space), same;
+	uint16_t *table = &sweep->space->maps.ports->table[sks_table_index(epoch, sweep->proto, 0)];
+
+	for (uint32_t port = first; port <= last; port = same) {
+		uint16_t old = table[port];
+
+		for (same = port; same <= last && table[same] == old; same++)
+			table[same] = new;
+		if (old == new)
+			continue;
+		sks_class_use(sweep->space, sweep->proto, new, (int)(same - port));
+		sks_class_use(sweep->space, sweep->proto, old, -(int)(same - port));
+	}
+}
+
+static int fill(struct sweep *sweep, const struct sks_ranges *ranges)
+{
+	for (size_t i = 0; i < ranges->n; i++) {
+		uint32_t port = ranges->list[i].first, last = ranges->list[i].last;
+
+		while (port <= last) {
+			uint32_t end;
+			int new;
+
+			advance(sweep, port);
+			end = until(sweep, last);
+			new = value(sweep);
+			if (new < 0)
+				return new;
+			write_ports(sweep, port, end, (uint16_t) new);
+			port = end + 1;
+		}
 	}
 	return 0;
 }
 
-static int compile_proto(struct sweep *sweep, const struct sks_routes *pieces, uint32_t proto)
+/* Is any family's share of them more than a rule has inline? */
+static bool are_many(const struct sks_entry *entries, size_t n)
 {
-	sweep->n = sweep->at = sweep->n_active = 0;
+	size_t v6 = 0;
+
+	for (size_t i = 0; i < n; i++)
+		v6 += entries[i].prefix.family == AF_INET6;
+	return v6 > SKS_INLINE_PREFIXES || n - v6 > SKS_INLINE_PREFIXES;
+}
+
+/* routes: before anything was left out, for what one leaves out others have. */
+static int find_star(struct sweep *sweep, const struct sks_routes *routes)
+{
+	uint32_t *head = sweep->space->maps.ports->head.star;
+	uint32_t *next = &head[sks_star_index(sks_next_epoch(sweep->space), sweep->proto)];
+	size_t n;
+	int star = 0;
+
+	sweep->n_stars = 0;
+	for (size_t i = 0; i < routes->n; i++) {
+		if (routes->routes[i].proto == sweep->proto && is_star(&routes->routes[i]))
+			sweep->arrived[sweep->n_stars++] = &routes->routes[i];
+	}
+	if (sweep->n_stars) {
+		qsort(sweep->arrived, sweep->n_stars, sizeof(*sweep->arrived), sks_row_order);
+		n = sks_row_winners(sweep->entries, sweep->arrived, sweep->n_stars);
+		if (are_many(sweep->entries, n))
+			star = sks_class_star(sweep->space, sweep->proto, sweep->entries, n,
+					      sweep->verdict);
+	}
+	if (star < 0)
+		return star;
+	sks_class_use_star(sweep->space, (uint32_t)star, 1);
+	sks_class_use_star(sweep->space, *next, -1);
+	*next = sweep->star = (uint32_t)star;
+	return 0;
+}
+
+static int compile_proto(struct sweep *sweep, const struct sks_ranges *ranges,
+			 const struct sks_routes *routes, const struct sks_routes *pieces)
+{
+	int err;
+
+	if (!ranges->n)
+		return 0;
+	sweep->n = sweep->at = sweep->own.n = sweep->stars.n = 0;
+	sks_row_find_end(&sweep->own);
+	sks_row_find_end(&sweep->stars);
 	for (size_t i = 0; i < pieces->n; i++) {
-		if (pieces->routes[i].proto == proto)
+		if (pieces->routes[i].proto == sweep->proto)
 			sweep->begin[sweep->n++] = &pieces->routes[i];
 	}
 	qsort(sweep->begin, sweep->n, sizeof(*sweep->begin), by_first_port);
-	return fill(sweep, proto);
+	err = find_star(sweep, routes);
+	return err ?: fill(sweep, ranges);
 }
 
-int sks_compile(struct sks_space *space, const struct sks_routes *pieces,
-		struct sks_classes **ret_classes, struct sks_verdict *verdict)
+/* The table of the next state becomes what the current one is. */
+static void copy_table(struct sks_space *space, uint32_t proto)
 {
-	size_t n = pieces->n + 1;
+	struct sks_ports *ports = space->maps.ports;
+	uint32_t now = sks_epoch(&space->maps), next = sks_next_epoch(space);
+	const struct sks_ranges *written = &space->written[proto];
+
+	for (size_t i = 0; i < written->n; i++) {
+		uint32_t first = written->list[i].first;
+
+		memcpy(&ports->table[sks_table_index(next, proto, first)],
+		       &ports->table[sks_table_index(now, proto, first)],
+		       (written->list[i].last - first + 1) * sizeof(*ports->table));
+	}
+	ports->head.star[sks_star_index(next, proto)] =
+		ports->head.star[sks_star_index(now, proto)];
+}
+
+int sks_compile(struct sks_space *space, struct sks_ranges ranges[2],
+		const struct sks_routes *routes, const struct sks_routes *pieces, bool judged,
+		struct sks_verdict *verdict)
+{
+	size_t n = pieces->n + routes->n + 1;
 	struct sweep sweep = {
 		.space = space,
 		.verdict = verdict,
-		.classes = sks_classes_new(),
+		.judged = judged,
 		.begin = calloc(n, sizeof(*sweep.begin)),
-		.active = calloc(n, sizeof(*sweep.active)),
-		.sorted = calloc(n, sizeof(*sweep.sorted)),
-		.hops = calloc(n, sizeof(*sweep.hops)),
+		.own.routes = calloc(n, sizeof(*sweep.begin)),
+		.stars.routes = calloc(n, sizeof(*sweep.begin)),
+		.arrived = calloc(n, sizeof(*sweep.begin)),
+		.merged = calloc(n, sizeof(*sweep.begin)),
+		.entries = calloc(n, sizeof(*sweep.entries)),
 	};
 	int err = -ENOMEM;
 
-	if (sweep.classes && sweep.begin && sweep.active && sweep.sorted && sweep.hops)
-		err = compile_proto(&sweep, pieces, SKS_TCP)
-			      ?: compile_proto(&sweep, pieces, SKS_UDP);
+	for (uint32_t proto = SKS_TCP; proto <= SKS_UDP; proto++) {
+		copy_table(space, proto);
+		sks_ranges_free(&space->written[proto]);
+		space->written[proto] = ranges[proto];
+		ranges[proto] = (struct sks_ranges){};
+	}
+	space->compiling = true;
+	if (sweep.begin && sweep.own.routes && sweep.stars.routes && sweep.arrived &&
+	    sweep.merged && sweep.entries)
+		err = 0;
+	for (sweep.proto = SKS_TCP; !err && sweep.proto <= SKS_UDP; sweep.proto++)
+		err = compile_proto(&sweep, &space->written[sweep.proto], routes, pieces);
 	free(sweep.begin);
-	free(sweep.active);
-	free(sweep.sorted);
-	free(sweep.hops);
-	if (err)
-		sks_classes_discard(space, sweep.classes);
-	else
-		*ret_classes = sweep.classes;
+	free(sweep.own.routes);
+	free(sweep.stars.routes);
+	free(sweep.arrived);
+	free(sweep.merged);
+	free(sweep.entries);
 	return err;
+}
+
+void sks_compile_publish(struct sks_space *space)
+{
+	space->compiling = false;
+	sks_classes_settle(space, true);
+}
+
+static void discard_ports(struct sks_space *space, uint32_t proto, const struct sks_range *range)
+{
+	uint16_t *table = space->maps.ports->table;
+
+	for (uint32_t port = range->first; port <= range->last; port++) {
+		uint16_t *next = &table[sks_table_index(sks_next_epoch(space), proto, port)];
+		uint16_t now = table[sks_table_index(sks_epoch(&space->maps), proto, port)];
+
+		if (*next == now)
+			continue;
+		sks_class_use(space, proto, now, 1);
+		sks_class_use(space, proto, *next, -1);
+		*next = now;
+	}
+}
+
+void sks_compile_discard(struct sks_space *space)
+{
+	uint32_t *star = space->maps.ports->head.star;
+
+	if (!space->compiling)
+		return;
+	space->compiling = false;
+	for (uint32_t proto = SKS_TCP; proto <= SKS_UDP; proto++) {
+		uint32_t *next = &star[sks_star_index(sks_next_epoch(space), proto)];
+		uint32_t now = star[sks_star_index(sks_epoch(&space->maps), proto)];
+
+		for (size_t i = 0; i < space->written[proto].n; i++)
+			discard_ports(space, proto, &space->written[proto].list[i]);
+		sks_class_use_star(space, now, 1);
+		sks_class_use_star(space, *next, -1);
+		*next = now;
+	}
+	sks_classes_settle(space, false);
 }

@@ -9,19 +9,24 @@
 #ifndef SKSTEER_COMPILE_H
 #define SKSTEER_COMPILE_H
 
-#include "classes.h"
+#include "ranges.h"
 #include "resolve.h"
 #include "store.h"
-
-/* < 0 when a wins against b where both apply; 0 when they cannot be told apart. */
-int sks_route_precedence(const struct sks_route *a, const struct sks_route *b);
+#include "verdict.h"
 
 /*
- * Writes the table of the next state, and the rules that it needs beside those that the current
- * table uses. *ret_classes is to be published or discarded (helper/classes.h). -ENOSPC with a text:
- * too many rules or prefixes; -ENOMEM.
+ * Writes those ports (by protocol; the sets are taken over) of the table of the next state, and the
+ * rules that they need beside those that the current table uses. routes: all that touch them;
+ * pieces: the same without what is left out. judged: somebody is there to be refused; else what a
+ * rule can't hold of an interface's prefixes is not steered. -ENOSPC with a text: too many rules or
+ * prefixes; -ENOMEM. Also after a failure the outcome is to be discarded.
  */
-int sks_compile(struct sks_space *space, const struct sks_routes *pieces,
-		struct sks_classes **ret_classes, struct sks_verdict *verdict);
+int sks_compile(struct sks_space *space, struct sks_ranges ranges[2],
+		const struct sks_routes *routes, const struct sks_routes *pieces, bool judged,
+		struct sks_verdict *verdict);
+/* After sks_store_commit: what only the old table used is free. */
+void sks_compile_publish(struct sks_space *space);
+/* Instead of a commit; does nothing where nothing was compiled. */
+void sks_compile_discard(struct sks_space *space);
 
 #endif

@@ -6,36 +6,102 @@
 #include <string.h>
 
 #include "conflict.h"
-#include "diag.h"
-#include "inside.h"
-#include "slot.h"
 
-static const uint8_t ip_proto[2] = { [SKS_TCP] = IPPROTO_TCP, [SKS_UDP] = IPPROTO_UDP };
-
-static bool ports_overlap(const struct sks_route *a, const struct sks_route *b)
+static int by_cookie(const void *pa, const void *pb)
 {
-	return a->first <= b->last && b->first <= a->last;
+	const uint64_t *a = pa, *b = pb;
+
+	return (*a > *b) - (*a < *b);
 }
 
-static bool same_target(const struct sks_route *a, const struct sks_route *b)
+/* The cookies of the service's sockets, sorted; malloc'd. NULL: no memory. */
+static uint64_t *own_cookies(const struct sks_change *change, size_t *ret_n)
 {
-	return a->proto == b->proto && a->first == b->first && a->last == b->last &&
-	       sks_prefix_equal(&a->prefix, &b->prefix);
+	const struct sks_space *space = change->space;
+	uint16_t number = sks_service_number(space, change->service);
+	uint64_t *cookies = calloc(space->n_slots + 1u, sizeof(*cookies));
+	size_t n = 0;
+
+	if (!cookies)
+		return NULL;
+	if (change->socket)
+		cookies[n++] = change->socket->cookie;
+	for (uint32_t i = 1; i < space->n_slots; i++) {
+		const struct sks_slot *slot = &space->maps.slots[i];
+
+		if (slot->cookie && space->maps.dests[slot->dest].service == number)
+			cookies[n++] = slot->cookie;
+	}
+	qsort(cookies, n, sizeof(*cookies), by_cookie);
+	*ret_n = n;
+	return cookies;
 }
 
-/* Would packets for the prefix reach this socket, were it not for us? */
-static bool holds_address(const struct sks_held *held, const struct sks_prefix *prefix)
+/* All that the list is looked at for; the lower port first. */
+static int by_place(const void *pa, const void *pb)
 {
-	return held->both_families || sks_prefix_intersects(&held->addr, prefix);
+	const struct sks_held *a = pa, *b = pb;
+
+	return a->port - b->port ?: memcmp(&a->addr, &b->addr, sizeof(a->addr)) ?:
+	       a->both_families - b->both_families ?: (a->uid > b->uid) - (a->uid < b->uid);
 }
 
-static bool is_own(const struct sks_change *change, const struct sks_held *held)
+/* Of a group that shares a port one is enough. */
+static void sort_held(struct sks_held_list *list)
 {
-	uint32_t slot = sks_slot_find(change->space, held->cookie);
+	size_t kept = 0;
 
-	if (change->socket && change->socket->cookie == held->cookie)
-		return true;
-	return slot && sks_service_of_slot(change->space, slot) == change->service;
+	if (!list->n)
+		return;
+	qsort(list->held, list->n, sizeof(*list->held), by_place);
+	for (size_t i = 1; i < list->n; i++) {
+		if (by_place(&list->held[kept], &list->held[i]))
+			list->held[++kept] = list->held[i];
+	}
+	list->n = kept + 1;
+}
+
+int sks_conflict_held(const struct sks_change *change, uint8_t proto,
+		      const struct sks_port_range *ranges, size_t n, struct sks_held_list *ret_list)
+{
+	struct sks_held_list list = {};
+	uint64_t *own;
+	size_t n_own = 0, kept = 0;
+	int err = sks_diag_held(change->netns, proto == SKS_UDP ? IPPROTO_UDP : IPPROTO_TCP, ranges,
+				n, &list);
+
+	if (err)
+		return sks_refuse(change->verdict, err, "cannot list the namespace's sockets: %s",
+				  strerror(-err));
+	own = own_cookies(change, &n_own);
+	if (!own) {
+		sks_held_free(&list);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < list.n; i++) {
+		if (!bsearch(&list.held[i].cookie, own, n_own, sizeof(*own), by_cookie))
+			list.held[kept++] = list.held[i];
+	}
+	free(own);
+	list.n = kept;
+	sort_held(&list);
+	*ret_list = list;
+	return 0;
+}
+
+static size_t held_from(const struct sks_held_list *list, uint32_t port)
+{
+	size_t low = 0, high = list->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (list->held[middle].port < port)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 static int refuse_held(const struct sks_change *change, const struct sks_route *route,
@@ -62,13 +128,13 @@ static void remark_own(const struct sks_change *change, const struct sks_held *h
 static int check_held(const struct sks_change *change, const struct sks_route *route,
 		      const struct sks_held_list *list)
 {
-	if (sks_route_yields(route))
-		return 0;
-	for (size_t i = 0; i < list->n; i++) {
+	for (size_t i = held_from(list, route->first); i < list->n; i++) {
 		const struct sks_held *held = &list->held[i];
 
-		if (held->port < route->first || held->port > route->last ||
-		    !holds_address(held, &route->prefix) || is_own(change, held))
+		if (held->port > route->last)
+			break;
+		/* Would packets for the prefix reach this socket, were it not for us? */
+		if (!held->both_families && !sks_prefix_intersects(&held->addr, &route->prefix))
 			continue;
 		if (change->peer->root && route->prefix.len && !held->addr.len)
 			continue; /* the longer prefix wins */
@@ -79,202 +145,200 @@ static int check_held(const struct sks_change *change, const struct sks_route *r
 	return 0;
 }
 
-static int check_other(const struct sks_change *change, const struct sks_route *route,
+/* The routes that the change brings, of all that there are. */
+struct fresh {
+	const struct sks_routes *routes;
+	uint8_t *is; /* for each of the routes */
+	const struct sks_route **sorted;
+	size_t n;
+};
+
+static int by_target(const struct sks_route *a, const struct sks_route *b)
+{
+	return a->proto - b->proto ?: a->first - b->first ?: a->last - b->last ?:
+	       memcmp(&a->prefix, &b->prefix, sizeof(a->prefix)) ?:
+	       (a->ifindex > b->ifindex) - (a->ifindex < b->ifindex);
+}
+
+static int sort_by_target(const void *pa, const void *pb)
+{
+	return by_target(*(const struct sks_route *const *)pa,
+			 *(const struct sks_route *const *)pb);
+}
+
+/* The first of the sorted ones that is not before the route. */
+static size_t find_fresh(const struct fresh *fresh, const struct sks_route *route)
+{
+	size_t low = 0, high = fresh->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (by_target(fresh->sorted[middle], route) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void sort_fresh(struct fresh *fresh)
+{
+	fresh->n = 0;
+	for (size_t i = 0; i < fresh->routes->n; i++) {
+		if (fresh->is[i])
+			fresh->sorted[fresh->n++] = &fresh->routes->routes[i];
+	}
+	qsort(fresh->sorted, fresh->n, sizeof(struct sks_route *), sort_by_target);
+}
+
+/*
+ * Those of the service that none of the current ones equals: what it has already, it keeps. Most
+ * come of a record that had them before, and both lists are in the order of the records; the others
+ * are looked up.
+ */
+static void find_new(struct fresh *fresh, uint16_t number, const struct sks_routes *current)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < fresh->routes->n; i++) {
+		const struct sks_route *route = &fresh->routes->routes[i];
+
+		if (route->service != number)
+			continue;
+		while (at < current->n && current->routes[at].binding < route->binding)
+			at++;
+		if (at < current->n && !by_target(&current->routes[at], route))
+			at++;
+		else
+			fresh->is[i] = 1;
+	}
+	sort_fresh(fresh);
+	for (size_t i = 0; fresh->n && i < current->n; i++) {
+		size_t k = find_fresh(fresh, &current->routes[i]);
+
+		for (; k < fresh->n && !by_target(fresh->sorted[k], &current->routes[i]); k++)
+			fresh->is[fresh->sorted[k] - fresh->routes->routes] = 0;
+	}
+	sort_fresh(fresh);
+}
+
+static bool overlap(const struct sks_route *a, const struct sks_route *b)
+{
+	return a->proto == b->proto && a->first <= b->last && b->first <= a->last &&
+	       sks_prefix_intersects(&a->prefix, &b->prefix) &&
+	       (!a->ifindex || !b->ifindex || a->ifindex == b->ifindex);
+}
+
+/* Does another user's exclusive route meet an exclusive one of the fresh ones? */
+static bool meets_exclusive(const struct fresh *fresh, const struct sks_route *other)
+{
+	/* Exclusive ones that reach it begin less than that before it. */
+	struct sks_route from = {
+		.proto = other->proto,
+		.first = other->first < SKS_RANGE_EXCLUSIVE
+				 ? 0
+				 : (uint16_t)(other->first - SKS_RANGE_EXCLUSIVE + 1),
+	};
+
+	for (size_t i = find_fresh(fresh, &from); i < fresh->n; i++) {
+		const struct sks_route *route = fresh->sorted[i];
+
+		if (route->proto != other->proto || route->first > other->last)
+			break;
+		if (!sks_route_yields(route) && overlap(route, other))
+			return true;
+	}
+	return false;
+}
+
+static int check_other(const struct sks_change *change, const struct fresh *fresh,
 		       const struct sks_route *other)
 {
 	const struct sks_service *service = &change->space->maps.services[other->service];
 	bool own = service->uid == change->peer->uid, root = change->peer->root;
+	size_t same = find_fresh(fresh, other);
 	char text[SKS_ROUTE_STRLEN];
 
-	if (other->proto != route->proto || !ports_overlap(route, other) ||
-	    !sks_prefix_intersects(&route->prefix, &other->prefix) ||
-	    (route->ifindex && other->ifindex && route->ifindex != other->ifindex))
+	/* Where they are not the very same, precedence decides, but for other users' exclusive. */
+	if ((same == fresh->n || by_target(fresh->sorted[same], other)) &&
+	    (own || root || sks_route_yields(other) || !meets_exclusive(fresh, other)))
 		return 0;
-	if ((!same_target(route, other) || route->ifindex != other->ifindex) &&
-	    (own || root || sks_route_yields(route) || sks_route_yields(other)))
-		return 0; /* precedence decides */
 	return sks_refuse(change->verdict, -EADDRINUSE, "%s is steered to %s%s%s already",
 			  sks_route_format(other, text),
 			  own || root ? "\"" : "another user's service",
 			  own || root ? service->label : "", own || root ? "\"" : "");
 }
 
-static int by_target(const void *pa, const void *pb)
+/* Must nobody else hold its ports? */
+static bool is_exclusive(const struct fresh *fresh, size_t i, uint8_t proto)
 {
-	const struct sks_route *a = pa, *b = pb;
-
-	return a->service - b->service ?: a->proto - b->proto ?: a->first - b->first ?:
-	       a->last - b->last ?: memcmp(&a->prefix, &b->prefix, sizeof(a->prefix)) ?:
-	       (a->ifindex > b->ifindex) - (a->ifindex < b->ifindex);
+	return fresh->is[i] && fresh->routes->routes[i].proto == proto &&
+	       !sks_route_yields(&fresh->routes->routes[i]);
 }
 
-/* routes are sorted by_target. */
-static bool is_listed(const struct sks_routes *routes, const struct sks_route *route)
+/* Against the sockets of others. */
+static int check_exclusive(const struct sks_change *change, const struct fresh *fresh,
+			   uint8_t proto)
 {
-	return routes->n && bsearch(route, routes->routes, routes->n, sizeof(*route), by_target);
-}
+	const struct sks_routes *routes = fresh->routes;
+	struct sks_port_range ranges[SKS_DIAG_RANGES];
+	struct sks_held_list list = {};
+	size_t n = 0;
+	int err;
 
-static int check_route(const struct sks_change *change, const struct sks_route *route,
-		       const struct sks_routes *routes, const struct sks_held_list *lists)
-{
-	int err = check_held(change, route, &lists[route->proto]);
-
-	for (size_t i = 0; !err && i < routes->n; i++) {
-		if (routes->routes[i].service != route->service)
-			err = check_other(change, route, &routes->routes[i]);
+	for (size_t i = 0; i < routes->n; i++) {
+		if (is_exclusive(fresh, i, proto) && n++ < SKS_DIAG_RANGES)
+			ranges[n - 1] = (struct sks_port_range){ routes->routes[i].first,
+								 routes->routes[i].last };
 	}
+	if (!n)
+		return 0;
+	err = sks_conflict_held(change, proto, ranges, n, &list);
+	for (size_t i = 0; !err && i < routes->n; i++) {
+		if (is_exclusive(fresh, i, proto))
+			err = check_held(change, &routes->routes[i], &list);
+	}
+	sks_held_free(&list);
 	return err;
 }
 
-static int list_held(const struct sks_change *change, uint8_t proto, struct sks_held_list *ret_list)
+static int check_fresh(const struct sks_change *change, const struct fresh *fresh)
 {
-	int err = sks_diag_held(change->netns, ip_proto[proto], ret_list);
+	uint16_t number = sks_service_number(change->space, change->service);
+	const struct sks_routes *routes = fresh->routes;
+	int err = check_exclusive(change, fresh, SKS_TCP)
+			  ?: check_exclusive(change, fresh, SKS_UDP);
 
-	if (err)
-		return sks_refuse(change->verdict, err, "cannot list the namespace's sockets: %s",
-				  strerror(-err));
-	return 0;
+	for (size_t i = 0; !err && i < routes->n; i++) {
+		if (routes->routes[i].service != number)
+			err = check_other(change, fresh, &routes->routes[i]);
+	}
+	return err;
 }
 
 int sks_conflict_check(struct sks_change *change, const struct sks_routes *routes)
 {
-	struct sks_held_list lists[2] = {};
-	bool listed[2] = {};
+	const struct sks_scope scope = { .service = change->service };
+	struct fresh fresh = { .routes = routes };
 	struct sks_routes current = {};
-	uint16_t number = sks_service_number(change->space, change->service);
-	int err = sks_routes_resolve(change->space, sks_epoch(&change->space->maps), NULL, &current,
-				     change->verdict);
+	int err = 0;
 
-	if (current.n)
-		qsort(current.routes, current.n, sizeof(*current.routes), by_target);
-	for (size_t i = 0; !err && i < routes->n; i++) {
-		const struct sks_route *route = &routes->routes[i];
-
-		/* What the service has already, it keeps. */
-		if (route->service != number || is_listed(&current, route))
-			continue;
-		if (!listed[route->proto])
-			err = list_held(change, route->proto, &lists[route->proto]);
-		listed[route->proto] = true;
-		if (!err)
-			err = check_route(change, route, routes, lists);
+	if (change->service->born != sks_next_epoch(change->space))
+		err = sks_routes_resolve(change->space, sks_epoch(&change->space->maps), scope,
+					 NULL, &current, change->verdict);
+	if (err)
+		return err;
+	fresh.is = calloc(routes->n + 1, sizeof(*fresh.is));
+	fresh.sorted = calloc(routes->n + 1, sizeof(struct sks_route *));
+	if (fresh.is && fresh.sorted) {
+		find_new(&fresh, sks_service_number(change->space, change->service), &current);
+		err = fresh.n ? check_fresh(change, &fresh) : 0;
+	} else {
+		err = -ENOMEM;
 	}
-	sks_held_free(&lists[SKS_TCP]);
-	sks_held_free(&lists[SKS_UDP]);
+	free(fresh.is);
+	free(fresh.sorted);
 	sks_routes_free(&current);
-	return err;
-}
-
-/* Marks the ports of one protocol that the service's wide routes must not take. */
-static int mark_left_out(struct sks_change *change, const struct sks_routes *wide, uint8_t proto,
-			 uint8_t marks[SKS_PORT_NUMBERS])
-{
-	struct sks_held_list list = {};
-	struct sks_port_limits limits;
-	int err = list_held(change, proto, &list);
-
-	if (err)
-		return err;
-	for (size_t i = 0; i < list.n; i++) {
-		const struct sks_held *held = &list.held[i];
-
-		for (size_t k = 0; k < wide->n && !marks[held->port]; k++) {
-			const struct sks_route *route = &wide->routes[k];
-
-			marks[held->port] = route->proto == proto && held->port >= route->first &&
-					    held->port <= route->last &&
-					    holds_address(held, &route->prefix) &&
-					    !is_own(change, held);
-		}
-	}
-	sks_held_free(&list);
-	if (proto != SKS_UDP)
-		return 0;
-	/* A reply to a local client would be steered back to the server, for ever. */
-	err = sks_inside_port_limits(change->netns, &limits);
-	if (err)
-		return sks_refuse(change->verdict, err, "cannot read the namespace's port limits");
-	memset(marks + limits.local_first, 1, limits.local_last - limits.local_first + 1u);
-	return 0;
-}
-
-static int write_left_out(struct sks_change *change, uint8_t proto,
-			  const uint8_t marks[SKS_PORT_NUMBERS])
-{
-	for (uint32_t port = 1; port < SKS_PORT_NUMBERS; port++) {
-		struct sks_binding *binding;
-
-		if (!marks[port])
-			continue;
-		binding = sks_store_add_binding(change->space);
-		if (!binding)
-			return sks_refuse(change->verdict, -ENOSPC,
-					  "this namespace has no room for more bindings (%u)",
-					  SKS_MAX_BINDINGS);
-		binding->service = sks_service_number(change->space, change->service);
-		binding->source = SKS_LEFT_OUT;
-		binding->proto = proto;
-		binding->first = (uint16_t)port;
-		while (port + 1 < SKS_PORT_NUMBERS && marks[port + 1])
-			port++;
-		binding->last = (uint16_t)port;
-	}
-	return 0;
-}
-
-static void forget_left_out(struct sks_change *change)
-{
-	struct sks_space *space = change->space;
-
-	for (uint32_t i = 0; i < space->n_bindings; i++) {
-		struct sks_binding *binding = &space->maps.bindings[i];
-
-		if (binding->source == SKS_LEFT_OUT && sks_in_next(space, binding) &&
-		    binding->service == sks_service_number(space, change->service))
-			sks_store_kill_binding(space, binding);
-	}
-}
-
-/* The service's wide routes; borrowed places in *ret_wide, which the caller frees. */
-static int wide_routes(const struct sks_change *change, const struct sks_routes *routes,
-		       struct sks_routes *ret_wide)
-{
-	uint16_t number = sks_service_number(change->space, change->service);
-
-	*ret_wide =
-		(struct sks_routes){ .routes = calloc(routes->n + 1, sizeof(struct sks_route)) };
-	if (!ret_wide->routes)
-		return -ENOMEM;
-	for (size_t i = 0; i < routes->n; i++) {
-		if (routes->routes[i].service == number && sks_route_yields(&routes->routes[i]))
-			ret_wide->routes[ret_wide->n++] = routes->routes[i];
-	}
-	return 0;
-}
-
-int sks_conflict_leave_out(struct sks_change *change, const struct sks_routes *routes)
-{
-	uint8_t *marks = NULL;
-	struct sks_routes wide;
-	int err = wide_routes(change, routes, &wide);
-
-	if (err)
-		return err;
-	forget_left_out(change);
-	for (uint8_t proto = SKS_TCP; !err && proto <= SKS_UDP; proto++) {
-		size_t n = 0;
-
-		for (size_t i = 0; i < wide.n; i++)
-			n += wide.routes[i].proto == proto;
-		if (!n)
-			continue;
-		free(marks);
-		marks = calloc(SKS_PORT_NUMBERS, 1);
-		err = marks ? mark_left_out(change, &wide, proto, marks) : -ENOMEM;
-		if (!err)
-			err = write_left_out(change, proto, marks);
-	}
-	free(marks);
-	sks_routes_free(&wide);
 	return err;
 }

@@ -20,26 +20,14 @@ static bool is_like(const struct sks_space *space, const struct sks_dest *dest, 
 	return dest->wildcard ? !sock->addr.len : sks_prefix_equal(&addr, &sock->addr);
 }
 
-/* Does a clause name the port that the destination listens on? */
-static bool is_named(const struct sks_space *space, const struct sks_dest *dest)
+static int add(struct sks_space *space, uint16_t service, const struct sks_socket *sock,
+	       struct sks_dest **ret_dest)
 {
-	for (uint32_t i = 0; i < space->n_bindings; i++) {
-		const struct sks_binding *binding = &space->maps.bindings[i];
+	struct sks_dest *dest;
+	int err = sks_store_add_dest(space, &dest);
 
-		if (sks_in_next(space, binding) && binding->service == dest->service &&
-		    binding->proto == dest->proto && binding->listener_port == dest->port)
-			return true;
-	}
-	return false;
-}
-
-static struct sks_dest *add(struct sks_space *space, uint16_t service,
-			    const struct sks_socket *sock)
-{
-	struct sks_dest *dest = sks_store_add_dest(space);
-
-	if (!dest)
-		return NULL;
+	if (err)
+		return err;
 	dest->service = service;
 	dest->proto = sock->proto;
 	dest->port = sock->port;
@@ -47,7 +35,9 @@ static struct sks_dest *add(struct sks_space *space, uint16_t service,
 	dest->wildcard = !sock->addr.len;
 	dest->family = sock->addr.family;
 	memcpy(dest->addr, sock->addr.addr, sizeof(dest->addr));
-	return dest;
+	sks_store_mark(space, service);
+	*ret_dest = dest;
+	return 0;
 }
 
 /* What an earlier instance's listener served stays refused until this one's listens there too. */
@@ -63,13 +53,14 @@ static void inherit(struct sks_space *space, struct sks_dest *dest, uint32_t fam
 	sks_dest_set_families(space, dest, served | families);
 }
 
-struct sks_dest *sks_dest_get(struct sks_space *space, const struct sks_service *service,
-			      const struct sks_socket *sock)
+int sks_dest_get(struct sks_space *space, const struct sks_service *service,
+		 const struct sks_socket *sock, struct sks_dest **ret_dest)
 {
 	uint16_t number = sks_service_number(space, service);
 	uint32_t next = sks_next_epoch(space), inherited = 0;
 	uint32_t since = sks_owner(service, next)->taken_over;
 	struct sks_dest *found = NULL;
+	int err;
 
 	for (uint32_t i = 1; i < space->n_dests; i++) {
 		struct sks_dest *dest = &space->maps.dests[i];
@@ -84,29 +75,52 @@ struct sks_dest *sks_dest_get(struct sks_space *space, const struct sks_service 
 		if (stands_in || (like && found != dest))
 			sks_store_kill_dest(space, dest); /* this one takes its place */
 	}
-	if (!found)
-		found = add(space, number, sock);
-	if (!found)
-		return NULL;
+	err = found ? 0 : add(space, number, sock, &found);
+	if (err)
+		return err;
 	sks_dest_set_families(space, found, sks_dest_families(found, next) | sock->families);
 	if (inherited)
 		inherit(space, found, inherited);
-	return found;
+	*ret_dest = found;
+	return 0;
+}
+
+/* Which listeners' ports the service's clauses name, by protocol. */
+static void see_named(const struct sks_space *space, uint16_t service,
+		      uint8_t named[2][SKS_PORT_NUMBERS])
+{
+	uint32_t next = sks_next_epoch(space);
+
+	for (uint32_t i = 0; i < space->n_bindings; i++) {
+		const struct sks_binding *binding = &space->maps.bindings[i];
+
+		if (binding->service == service && sks_alive(binding->born, binding->died, next))
+			named[binding->proto][binding->listener_port] = 1;
+	}
 }
 
 void sks_dests_leave(struct sks_space *space, const struct sks_service *service)
 {
 	const struct sks_owner *owner = sks_owner(service, sks_next_epoch(space));
 	uint16_t number = sks_service_number(space, service);
-	uint8_t up[SKS_MAX_DESTS] = {};
+	uint8_t up[SKS_MAX_DESTS], named[2][SKS_PORT_NUMBERS];
+	bool seen = false;
 
+	memset(up, 0, space->n_dests);
 	for (uint32_t i = 1; i < space->n_slots; i++)
 		up[space->maps.slots[i].dest] |= space->maps.slots[i].cookie != 0;
 	for (uint32_t i = 1; i < space->n_dests; i++) {
 		struct sks_dest *dest = &space->maps.dests[i];
 
-		if (sks_in_next(space, dest) && dest->service == number && !up[i] &&
-		    dest->port != owner->first_port[dest->proto] && !is_named(space, dest))
+		if (dest->service != number || up[i] || !sks_in_next(space, dest) ||
+		    dest->port == owner->first_port[dest->proto])
+			continue;
+		if (!seen) {
+			memset(named, 0, sizeof(named));
+			see_named(space, number, named);
+			seen = true;
+		}
+		if (!named[dest->proto][dest->port])
 			sks_store_kill_dest(space, dest);
 	}
 }
@@ -120,15 +134,16 @@ int sks_dest_stand_in(struct sks_space *space, const struct sks_service *service
 	};
 	uint16_t number = sks_service_number(space, service);
 	struct sks_dest *dest;
+	int err;
 
 	for (uint32_t i = 1; i < space->n_dests; i++) {
 		dest = &space->maps.dests[i];
 		if (sks_in_next(space, dest) && dest->service == number && dest->proto == proto)
 			return 0;
 	}
-	dest = add(space, number, &nobody);
-	if (!dest)
-		return -ENOSPC;
+	err = add(space, number, &nobody, &dest);
+	if (err)
+		return err;
 	dest->slot[SKS_V4] = dest->slot[SKS_V6] = 0; /* no socket, and not none of ours */
 	sks_dest_set_families(space, dest, nobody.families);
 	return 0;
@@ -137,6 +152,7 @@ int sks_dest_stand_in(struct sks_space *space, const struct sks_service *service
 /* What the sockets and the routes of a namespace lead to. */
 struct use {
 	uint8_t service_up[SKS_MAX_SERVICES], dest_up[SKS_MAX_DESTS], led_to[SKS_MAX_DESTS];
+	uint8_t idle[SKS_MAX_SERVICES]; /* has destinations that wait for a socket */
 };
 
 static void see_sockets(const struct sks_space *space, struct use *use)
@@ -159,11 +175,27 @@ static bool is_idle(const struct sks_space *space, const struct use *use, uint32
 	       (!use->dest_up[i] || dest->inherited & ~use->dest_up[i]);
 }
 
+/* A number that tells which are idle, or 0: none is. */
+static uint32_t see_idle(const struct sks_space *space, struct use *use)
+{
+	uint32_t hash = 0;
+
+	for (uint32_t i = 1; i < space->n_dests; i++) {
+		if (!is_idle(space, use, i))
+			continue;
+		use->idle[space->maps.dests[i].service] = 1;
+		hash = (hash * 31 + i) | 1;
+	}
+	return hash;
+}
+
+/* Of the services that have idle ones. */
 static int see_routes(const struct sks_space *space, struct use *use)
 {
+	const struct sks_scope scope = { .among = use->idle };
 	struct sks_verdict verdict;
 	struct sks_routes routes;
-	int err = sks_routes_resolve(space, sks_next_epoch(space), NULL, &routes, &verdict);
+	int err = sks_routes_resolve(space, sks_next_epoch(space), scope, NULL, &routes, &verdict);
 
 	if (err)
 		return err;
@@ -212,15 +244,33 @@ static void drop_stale(struct sks_space *space, const struct use *use)
 	}
 }
 
+/* Are there stale ones? Looks only where something has changed since it last looked. */
+static bool look(struct sks_space *space, struct use *use, uint32_t idle)
+{
+	uint32_t epoch = sks_epoch(&space->maps);
+	bool stale;
+
+	if (!idle)
+		return false;
+	/* Sockets that come or go bring a new epoch, or at least make others idle. */
+	if (space->looked.epoch == epoch && space->looked.idle == idle)
+		return space->stale_since;
+	if (see_routes(space, use))
+		return false;
+	stale = has_stale(space, use);
+	space->looked.epoch = epoch;
+	space->looked.idle = idle;
+	return stale;
+}
+
 bool sks_dests_prune(struct sks_space *space, int64_t now_ms)
 {
 	struct use use = {};
-	bool idle = false;
+	uint32_t idle;
 
 	see_sockets(space, &use);
-	for (uint32_t i = 1; i < space->n_dests && !idle; i++)
-		idle = is_idle(space, &use, i);
-	if (!idle || see_routes(space, &use) || !has_stale(space, &use)) {
+	idle = see_idle(space, &use);
+	if (!look(space, &use, idle)) {
 		space->stale_since = 0;
 		return false;
 	}
@@ -229,6 +279,9 @@ bool sks_dests_prune(struct sks_space *space, int64_t now_ms)
 	if (now_ms - space->stale_since < STALE_MS)
 		return false;
 	space->stale_since = 0;
+	space->looked.idle = 0;
+	if (see_routes(space, &use))
+		return false;
 	drop_stale(space, &use);
 	return true;
 }

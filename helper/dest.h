@@ -12,17 +12,18 @@
 
 /*
  * In the next state, the service's destination of sockets like this one, made if there is none of
- * this instance; it serves the socket's families. NULL: the namespace is full.
+ * this instance; it serves the socket's families. 0, -ENOSPC: the namespace is full; or why the map
+ * could not grow.
  */
-struct sks_dest *sks_dest_get(struct sks_space *space, const struct sks_service *service,
-			      const struct sks_socket *sock);
+int sks_dest_get(struct sks_space *space, const struct sks_service *service,
+		 const struct sks_socket *sock, struct sks_dest **ret_dest);
 
 /* Kills, in the next state, what the service has left on ports that no clause speaks of any more. */
 void sks_dests_leave(struct sks_space *space, const struct sks_service *service);
 
 /*
  * A label that no server has come to yet refuses at the addresses that its bindings name: the
- * destination for that, made where it is needed. -ENOSPC.
+ * destination for that, made where it is needed. Errors as above.
  */
 int sks_dest_stand_in(struct sks_space *space, const struct sks_service *service, uint8_t proto);
 

@@ -20,8 +20,9 @@
 #include "../common/cleanup.h"
 #include "inside.h"
 
-#define BATCH_SIZE    32768	 /* the largest message that the kernel builds for a dump */
-#define REQUEST_SIZE  128	 /* both requests fit, with a route's one attribute */
+#define BATCH_SIZE    32768 /* the largest message that the kernel builds for a dump */
+#define RANGE_SIZE    20    /* of the kernel's filter, for each range of ports */
+#define REQUEST_SIZE  (128 + SKS_DIAG_RANGES * RANGE_SIZE)
 #define HELD_MAX      (1u << 20) /* a namespace with more is refused rather than served slowly */
 #define DUMP_ATTEMPTS 4
 
@@ -194,20 +195,76 @@ static int take_held(const struct nlmsghdr *nlh, void *data)
 	return append(data, &held);
 }
 
-static int dump_family(int sock, uint8_t family, uint8_t proto, struct growing *g)
+/* Which sockets a dump lists. */
+struct wanted {
+	uint8_t proto;
+	const struct sks_port_range *ranges;
+	size_t n; /* 0: on any port */
+};
+
+static uint32_t states_of(uint8_t proto)
+{
+	/* An unconnected UDP socket is in TCP_CLOSE, a connected one in TCP_ESTABLISHED. */
+	return 1u << (proto == IPPROTO_TCP ? TCP_LISTEN : TCP_CLOSE);
+}
+
+/*
+ * The kernel runs this for each socket (inet_diag_bc_run()): an operation goes on by so many bytes
+ * if it holds, or else by so many; the end exactly is "list it", beyond the end "do not". It takes
+ * only jumps to where a walk by the first of the two comes along: hence the JMP, whose walk goes on
+ * to the next range while its run goes to the end.
+ */
+static void put_filter(struct nlmsghdr *nlh, const struct wanted *wanted)
+{
+	struct inet_diag_bc_op ops[SKS_DIAG_RANGES * RANGE_SIZE / sizeof(struct inet_diag_bc_op)];
+	struct inet_diag_bc_op *op = ops;
+
+	if (!wanted->n)
+		return;
+	for (size_t left = wanted->n; left-- > 0; op += 5) {
+		const struct sks_port_range *range = &wanted->ranges[wanted->n - 1 - left];
+
+		op[0] = (struct inet_diag_bc_op){ INET_DIAG_BC_S_GE, 8, RANGE_SIZE };
+		op[1] = (struct inet_diag_bc_op){ .no = range->first };
+		op[2] = (struct inet_diag_bc_op){ INET_DIAG_BC_S_LE, 8, RANGE_SIZE - 8 };
+		op[3] = (struct inet_diag_bc_op){ .no = range->last };
+		op[4] = (struct inet_diag_bc_op){ INET_DIAG_BC_JMP, 4,
+						  (uint16_t)(left * RANGE_SIZE + 4) };
+		if (!left) { /* nothing comes after it: beyond the end */
+			op[0].no += 4;
+			op[2].no += 4;
+		}
+	}
+	mnl_attr_put(nlh, INET_DIAG_REQ_BYTECODE, (size_t)(op - ops) * sizeof(*op), ops);
+}
+
+static int dump_family(int sock, uint8_t family, const struct wanted *wanted, struct growing *g)
 {
 	_Alignas(struct nlmsghdr) char buf[REQUEST_SIZE];
 	struct nlmsghdr *nlh = new_request(buf, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP);
 	struct inet_diag_req_v2 *req = mnl_nlmsg_put_extra_header(nlh, sizeof(*req));
 
 	req->sdiag_family = family;
-	req->sdiag_protocol = proto;
-	/* An unconnected UDP socket is in TCP_CLOSE, a connected one in TCP_ESTABLISHED. */
-	req->idiag_states = 1u << (proto == IPPROTO_TCP ? TCP_LISTEN : TCP_CLOSE);
+	req->sdiag_protocol = wanted->proto;
+	req->idiag_states = states_of(wanted->proto);
+	put_filter(nlh, wanted);
 	return ask(sock, nlh, take_held, g);
 }
 
-static int dump_all(int netns, uint8_t proto, struct growing *g)
+/* The older request is for TCP alone, and the only one that lists both families in one pass. */
+static int dump_tcp(int sock, const struct wanted *wanted, struct growing *g)
+{
+	_Alignas(struct nlmsghdr) char buf[REQUEST_SIZE];
+	struct nlmsghdr *nlh = new_request(buf, TCPDIAG_GETSOCK, NLM_F_DUMP);
+	struct inet_diag_req *req = mnl_nlmsg_put_extra_header(nlh, sizeof(*req));
+
+	req->idiag_family = AF_INET; /* not looked at */
+	req->idiag_states = states_of(IPPROTO_TCP);
+	put_filter(nlh, wanted);
+	return ask(sock, nlh, take_held, g);
+}
+
+static int dump_all(int netns, const struct wanted *wanted, struct growing *g)
 {
 	CLEANUP_FD int sock = open_netlink(netns, NETLINK_SOCK_DIAG);
 	int err;
@@ -215,18 +272,22 @@ static int dump_all(int netns, uint8_t proto, struct growing *g)
 	if (sock < 0)
 		return sock;
 	g->list.n = 0;
-	err = dump_family(sock, AF_INET, proto, g);
-	return err ? err : dump_family(sock, AF_INET6, proto, g);
+	if (wanted->proto == IPPROTO_TCP)
+		return dump_tcp(sock, wanted, g);
+	err = dump_family(sock, AF_INET, wanted, g);
+	return err ? err : dump_family(sock, AF_INET6, wanted, g);
 }
 
-int sks_diag_held(int netns, uint8_t proto, struct sks_held_list *ret_list)
+int sks_diag_held(int netns, uint8_t proto, const struct sks_port_range *ranges, size_t n,
+		  struct sks_held_list *ret_list)
 {
+	struct wanted wanted = { proto, ranges, n <= SKS_DIAG_RANGES ? n : 0 };
 	struct growing g = { 0 };
 	int err = -EINTR;
 
 	/* EINTR: the sockets changed under the dump, which may thus have left one out. */
 	for (int i = 0; i < DUMP_ATTEMPTS && err == -EINTR; i++)
-		err = dump_all(netns, proto, &g);
+		err = dump_all(netns, &wanted, &g);
 	if (err) {
 		sks_held_free(&g.list);
 		return err == -EINTR ? -EAGAIN : err;

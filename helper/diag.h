@@ -23,14 +23,22 @@ struct sks_held_list {
 	size_t n;
 };
 
+/* Ports from first to last, host order. */
+struct sks_port_range {
+	uint16_t first, last;
+};
+#define SKS_DIAG_RANGES 32
+
 /*
- * Every such socket of proto (IPPROTO_TCP or IPPROTO_UDP), both families, in no order; those bound
- * to a device or a link-local address too. Not an atomic picture: a socket that comes or goes
- * meanwhile may be in it or not. -ENOENT when the kernel lacks that protocol's diag module,
- * -ETIMEDOUT after a second without an answer, -E2BIG beyond 2^20 sockets, -EAGAIN when they change
- * all the time.
+ * Every such socket of proto (IPPROTO_TCP or IPPROTO_UDP) on the n ranges of ports, once however
+ * often its port is named; with none of them, or more than SKS_DIAG_RANGES, on all ports. Both
+ * families, in no order; those bound to a device or a link-local address too. Not an atomic
+ * picture: a socket that comes or goes meanwhile may be in it or not. -ENOENT when the kernel lacks
+ * that protocol's diag module, -ETIMEDOUT after a second without an answer, -E2BIG beyond 2^20
+ * sockets, -EAGAIN when they change all the time.
  */
-int sks_diag_held(int netns, uint8_t proto, struct sks_held_list *ret_list);
+int sks_diag_held(int netns, uint8_t proto, const struct sks_port_range *ranges, size_t n,
+		  struct sks_held_list *ret_list);
 void sks_held_free(struct sks_held_list *list);
 
 /*

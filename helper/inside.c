@@ -20,6 +20,10 @@
 
 #include "../common/cleanup.h"
 
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
 /* Open from first use on: the way back, and what keeps this inode number from being reused. */
 static struct {
 	int fd;
@@ -92,6 +96,17 @@ int sks_netns_of_socket(int sock, int *ret_netns, uint64_t *ret_ino)
 	*ret_ino = st.st_ino;
 	*ret_netns = sks_take_fd(&fd);
 	return 0;
+}
+
+uint64_t sks_netns_cookie(int sock)
+{
+	uint64_t cookie;
+
+	/* Below getsockopt(2) nothing of a file that is no socket runs. */
+	return getsockopt(sock, SOL_SOCKET, SO_NETNS_COOKIE, &cookie,
+			  &(socklen_t){ sizeof(cookie) })
+		       ? 0
+		       : cookie;
 }
 
 int sks_inside_socket(int netns, int domain, int type, int protocol)

@@ -18,6 +18,12 @@
  */
 int sks_netns_of_socket(int sock, int *ret_netns, uint64_t *ret_ino);
 
+/*
+ * SO_NETNS_COOKIE (5.14) of a socket that may come from a stranger: the number of its namespace,
+ * which no other gets as long as the machine runs. 0: not known.
+ */
+uint64_t sks_netns_cookie(int sock);
+
 /* socket(2) in that namespace: a CLOEXEC descriptor the caller owns and must close soon, or -errno.
  */
 int sks_inside_socket(int netns, int domain, int type, int protocol);

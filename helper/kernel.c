@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* Owns what depends on the age of the kernel. */
+#include <linux/membarrier.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 
+#include "../common/cleanup.h"
 #include "kernel.h"
 
 bool sks_kernel_knows_ingress(void)
@@ -16,4 +20,16 @@ bool sks_kernel_knows_ingress(void)
 	major = strtoul(name.release, &end, 10);
 	minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
 	return major > 5 || (major == 5 && minor >= 17);
+}
+
+void sks_kernel_grace(void)
+{
+	int packet;
+
+	/* Runs synchronize_rcu() in the kernel; programs run in an RCU read-side section. */
+	if (!syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
+		return;
+	/* Not with nohz_full. Closing a packet socket waits for the same. */
+	packet = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	sks_closep(&packet);
 }

@@ -8,4 +8,7 @@
 /* struct bpf_sk_lookup has ingress_ifindex: since 5.17. */
 bool sks_kernel_knows_ingress(void);
 
+/* Waits until no BPF program runs any more that began before. */
+void sks_kernel_grace(void);
+
 #endif

@@ -7,35 +7,43 @@
 #include "policy.h"
 
 struct usage {
-	unsigned int ports, sockets, labels, listeners;
+	uint64_t ports; /* "*" by a million */
+	unsigned int sockets, labels, listeners;
 };
 
 static void count_space(const struct sks_space *space, uint32_t uid, struct usage *usage)
 {
 	const struct sks_maps *maps = &space->maps;
+	uint32_t next = sks_next_epoch(space);
+	uint8_t own[SKS_MAX_SERVICES] = {};
+	bool any = false;
 
 	for (uint32_t i = 0; i < space->n_services; i++) {
 		const struct sks_service *service = &maps->services[i];
 
-		if (sks_in_next(space, service) && service->uid == uid)
-			usage->labels += service->named;
+		if (service->uid != uid || !sks_alive(service->born, service->died, next))
+			continue;
+		usage->labels += service->named;
+		own[i] = 1;
+		any = true;
 	}
+	if (!any)
+		return;
 	for (uint32_t i = 0; i < space->n_bindings; i++) {
 		const struct sks_binding *binding = &maps->bindings[i];
 
-		if (sks_in_next(space, binding) && binding->source != SKS_LEFT_OUT &&
-		    maps->services[binding->service].uid == uid)
+		if (own[binding->service] && binding->source != SKS_LEFT_OUT &&
+		    sks_alive(binding->born, binding->died, next))
 			usage->ports += binding->last - binding->first + 1u;
 	}
 	for (uint32_t i = 1; i < space->n_dests; i++) {
 		const struct sks_dest *dest = &maps->dests[i];
 
-		if (sks_in_next(space, dest) && maps->services[dest->service].uid == uid)
-			usage->listeners++;
+		usage->listeners += own[dest->service] && sks_alive(dest->born, dest->died, next);
 	}
 	for (uint32_t i = 1; i < space->n_slots; i++) {
-		if (maps->slots[i].cookie && sks_service_of_slot(space, i)->uid == uid)
-			usage->sockets++;
+		usage->sockets += maps->slots[i].cookie &&
+				  own[maps->dests[maps->slots[i].dest].service];
 	}
 }
 

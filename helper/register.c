@@ -31,12 +31,31 @@ struct registration {
 	uint64_t spec_hash;
 };
 
+/* It must be the connection's. By cookies where there are any: they are never used again. */
+static int check_netns(struct sks_asked *asked)
+{
+	uint64_t cookie = sks_netns_cookie(asked->fd), ino;
+	CLEANUP_FD int netns = -1;
+	bool same = cookie == asked->netns_cookie;
+	int err;
+
+	if (!cookie || !asked->netns_cookie) {
+		err = sks_netns_of_socket(asked->fd, &netns, &ino);
+		if (err)
+			return sks_refuse(&asked->verdict, err,
+					  "the socket's namespace is unknown: %s", strerror(-err));
+		same = ino == asked->netns_ino;
+	}
+	if (!same)
+		return sks_refuse(&asked->verdict, -EXDEV,
+				  "the socket is of another network namespace than its sender");
+	return 0;
+}
+
 /* The descriptor, as it is or (CHECK) as it is about to be. */
 static int read_socket(struct sks_asked *asked, struct sks_socket *ret_socket)
 {
 	const struct sks_request *req = asked->req;
-	CLEANUP_FD int netns = -1;
-	uint64_t ino;
 	int err;
 
 	if (asked->fd < 0)
@@ -44,13 +63,9 @@ static int read_socket(struct sks_asked *asked, struct sks_socket *ret_socket)
 	err = sks_socket_read(asked->fd, ret_socket, &asked->verdict);
 	if (err)
 		return err;
-	err = sks_netns_of_socket(asked->fd, &netns, &ino);
+	err = check_netns(asked);
 	if (err)
-		return sks_refuse(&asked->verdict, err, "the socket's namespace is unknown: %s",
-				  strerror(-err));
-	if (ino != asked->netns_ino)
-		return sks_refuse(&asked->verdict, -EXDEV,
-				  "the socket is of another network namespace than its sender");
+		return err;
 	if (req->op == SKS_OP_CHECK)
 		return req->family ? sks_socket_plan(ret_socket, asked->fd, req->family, req->addr,
 						     req->port, &asked->verdict)
@@ -94,25 +109,33 @@ static int refuse_busy(struct registration *reg, const struct sks_service *servi
 			  owner->pid);
 }
 
+static void forget_spec(struct sks_space *space, const struct sks_service *service)
+{
+	uint16_t number = sks_service_number(space, service);
+	uint32_t next = sks_next_epoch(space);
+
+	for (uint32_t i = 0; i < space->n_bindings; i++) {
+		struct sks_binding *binding = &space->maps.bindings[i];
+
+		if (binding->service == number && binding->source == SKS_FROM_SPEC &&
+		    sks_alive(binding->born, binding->died, next))
+			sks_store_kill_binding(space, binding);
+	}
+}
+
 /* Another instance, or another spec of the same one: what the old one brought goes. */
 static int bring_spec(struct registration *reg, struct sks_service *service)
 {
 	struct sks_space *space = reg->space;
 	const struct sks_asked *asked = reg->asked;
 	struct sks_owner *owner = sks_owner_next(space, service);
-	uint16_t number = sks_service_number(space, service);
 	bool same = is_owner(reg, owner);
 	int err = 0;
 
 	if (same && owner->spec_hash == reg->spec_hash)
 		return 0;
-	for (uint32_t i = 0; i < space->n_bindings; i++) {
-		struct sks_binding *binding = &space->maps.bindings[i];
-
-		if (sks_in_next(space, binding) && binding->service == number &&
-		    binding->source == SKS_FROM_SPEC)
-			sks_store_kill_binding(space, binding);
-	}
+	if (service->born != sks_next_epoch(space))
+		forget_spec(space, service);
 	/* first_port stays: until this instance has its own, the last one's refuses there. */
 	if (!same)
 		owner->taken_over = sks_next_epoch(space);
@@ -148,25 +171,23 @@ static int change_service(struct registration *reg, struct sks_service *service,
 	struct sks_verdict *verdict = change.verdict;
 	int err;
 
-	if (!service)
-		service = sks_service_add(reg->space, change.peer, reg->asked->req->label);
-	if (!service)
-		return sks_refuse(verdict, -ENOSPC,
-				  "this namespace has no room for more services (%u)",
-				  SKS_MAX_SERVICES);
+	if (!service) {
+		err = sks_service_add(reg->space, change.peer, reg->asked->req->label, &service);
+		if (err)
+			return sks_refuse_room(verdict, err, "services", SKS_MAX_SERVICES);
+	}
 	err = bring_spec(reg, service);
 	if (!err && first)
 		sks_owner_next(reg->space, service)->first_port[reg->socket.proto] =
 			reg->socket.port;
-	if (!err)
-		sks_dests_leave(reg->space, service);
 	change.service = service;
 	change.socket = joins ? &reg->socket : NULL;
-	change.dest = err ? NULL : sks_dest_get(reg->space, service, &reg->socket);
-	if (!err && !change.dest)
-		err = sks_refuse(verdict, -ENOSPC,
-				 "this namespace has no room for more listeners (%u)",
-				 SKS_MAX_DESTS - 1);
+	if (!err) {
+		sks_dests_leave(reg->space, service);
+		err = sks_dest_get(reg->space, service, &reg->socket, &change.dest);
+		if (err)
+			(void)sks_refuse_room(verdict, err, "listeners", SKS_MAX_DESTS - 1);
+	}
 	if (!err)
 		return sks_change_finish(&change);
 	sks_store_abort(reg->space);
@@ -178,14 +199,15 @@ static int leave_out(struct registration *reg, struct sks_service *service)
 {
 	struct sks_change change = change_of(reg);
 	uint16_t number = sks_service_number(reg->space, service);
+	uint32_t next = sks_next_epoch(reg->space);
 	bool wide = false;
 
 	for (uint32_t i = 0; !wide && i < reg->space->n_bindings; i++) {
 		const struct sks_binding *binding = &reg->space->maps.bindings[i];
 
-		wide = sks_in_next(reg->space, binding) && binding->service == number &&
-		       binding->source != SKS_LEFT_OUT &&
-		       (uint32_t)binding->last - binding->first >= SKS_RANGE_EXCLUSIVE;
+		wide = binding->service == number && binding->source != SKS_LEFT_OUT &&
+		       (uint32_t)binding->last - binding->first >= SKS_RANGE_EXCLUSIVE &&
+		       sks_alive(binding->born, binding->died, next);
 	}
 	change.service = service;
 	return wide && !change.dry ? sks_change_finish(&change) : 0;
@@ -282,8 +304,7 @@ void sks_ask_register(struct sks_asked *asked)
 		return;
 	err = sks_spaces_get(asked->spaces, asked->netns, asked->netns_ino, &reg.space);
 	if (err) {
-		(void)sks_refuse(&asked->verdict, err, "cannot set up this namespace: %s",
-				 strerror(-err));
+		(void)sks_refuse_setup(&asked->verdict, err);
 		sks_log(SKS_LOG_ERR, "net-%llu: %s", (unsigned long long)asked->netns_ino,
 			asked->verdict.text);
 		return;

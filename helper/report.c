@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "binding.h"
-#include "compile.h"
+#include "row.h"
 #include "report.h"
 #include "resolve.h"
 #include "slot.h"
@@ -15,12 +15,20 @@
 
 #define READ_TRIES 16
 
-/* While one report is made. */
+/* What is said of one service; the rest of the record is in its maps. */
+struct entry {
+	bool told; /* one of those that were asked for */
+	struct json_object *sockets, *bindings, *waiting, *left_out;
+	struct sks_counter sums[2]; /* SKS_V4, SKS_V6 */
+};
+
+/* While one report is made. Each record is looked at once, and goes to its service's entry. */
 struct report {
 	const struct sks_space *space;
 	uint32_t epoch;
-	struct sks_routes routes;	 /* in the order in which they win */
-	bool resolved[SKS_MAX_BINDINGS]; /* some route comes from it */
+	struct entry *entries;	  /* by number of the service */
+	struct sks_routes routes; /* in the order in which they win */
+	uint8_t *resolved;	  /* by number of the binding: some route comes from it */
 };
 
 static const char *proto_name(uint8_t proto)
@@ -28,14 +36,21 @@ static const char *proto_name(uint8_t proto)
 	return proto == SKS_UDP ? "udp" : "tcp";
 }
 
+/* Keys are literals, and none comes twice. */
+static void add(struct json_object *object, const char *key, struct json_object *value)
+{
+	(void)json_object_object_add_ex(
+		object, key, value, JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_ADD_CONSTANT_KEY);
+}
+
 static void add_string(struct json_object *object, const char *key, const char *value)
 {
-	json_object_object_add(object, key, json_object_new_string(value));
+	add(object, key, json_object_new_string(value));
 }
 
 static void add_number(struct json_object *object, const char *key, uint64_t value)
 {
-	json_object_object_add(object, key, json_object_new_uint64(value));
+	add(object, key, json_object_new_uint64(value));
 }
 
 static void add_ports(struct json_object *object, const char *key, uint16_t first, uint16_t last)
@@ -102,19 +117,27 @@ static struct json_object *report_socket(const struct sks_space *space, uint32_t
 	return socket;
 }
 
-static struct json_object *report_sockets(const struct report *report, uint16_t number)
+static struct entry *entry_of(const struct report *report, uint16_t service)
+{
+	struct entry *entry = &report->entries[service];
+
+	return service < report->space->n_services && entry->told ? entry : NULL;
+}
+
+static void report_sockets(const struct report *report)
 {
 	const struct sks_space *space = report->space;
-	struct json_object *sockets = json_object_new_array();
 
-	for (uint32_t i = 1; i < SKS_MAX_SLOTS; i++) {
+	for (uint32_t i = 1; i < space->n_slots; i++) {
 		const struct sks_slot *slot = &space->maps.slots[i];
+		struct entry *entry;
 
-		if (slot->cookie && space->maps.dests[slot->dest].service == number &&
-		    sks_slot_lives(&space->maps, i))
-			json_object_array_add(sockets, report_socket(space, i));
+		if (!slot->cookie || slot->dest >= space->n_dests)
+			continue;
+		entry = entry_of(report, space->maps.dests[slot->dest].service);
+		if (entry && sks_slot_lives(&space->maps, i))
+			json_object_array_add(entry->sockets, report_socket(space, i));
 	}
-	return sockets;
 }
 
 static struct json_object *report_route(const struct sks_route *route)
@@ -142,140 +165,201 @@ static int by_precedence(const void *pa, const void *pb)
 	       a->service - b->service ?: a->last - b->last;
 }
 
-static struct json_object *report_bindings(const struct report *report, uint16_t number)
+static void report_routes(const struct report *report)
 {
-	struct json_object *bindings = json_object_new_array();
-
 	for (size_t i = 0; i < report->routes.n; i++) {
 		const struct sks_route *route = &report->routes.routes[i];
+		struct entry *entry = entry_of(report, route->service);
 
-		if (route->service == number && (!i || by_precedence(route - 1, route) != 0))
-			json_object_array_add(bindings, report_route(route));
+		if (entry && (!i || by_precedence(route - 1, route) != 0))
+			json_object_array_add(entry->bindings, report_route(route));
 	}
-	return bindings;
 }
 
-/* Bindings that steer nothing yet: no listener of theirs has come. */
-static struct json_object *report_waiting(const struct report *report, uint16_t number)
+static struct json_object *report_left_out(const struct sks_binding *binding)
 {
-	struct json_object *waiting = json_object_new_array();
+	struct json_object *object = json_object_new_object();
+
+	add_string(object, "protocol", proto_name(binding->proto));
+	add_ports(object, "ports", binding->first, binding->last);
+	return object;
+}
+
+/* Those that no route shows: what is left to others, and what no listener of theirs came for yet.
+ */
+static void report_bindings(const struct report *report)
+{
 	char text[SKS_TARGET_STRLEN];
 
-	for (uint32_t i = 0; i < SKS_MAX_BINDINGS; i++) {
+	for (uint32_t i = 0; i < report->space->n_bindings; i++) {
 		const struct sks_binding *binding = &report->space->maps.bindings[i];
-		struct sks_target target = sks_binding_target(binding);
+		struct entry *entry;
+		struct sks_target target;
 
-		if (!sks_alive(binding->born, binding->died, report->epoch) ||
-		    binding->service != number || binding->source == SKS_LEFT_OUT ||
-		    report->resolved[i])
+		if (report->resolved[i] || !sks_alive(binding->born, binding->died, report->epoch))
 			continue;
-		json_object_array_add(waiting,
+		entry = entry_of(report, binding->service);
+		if (!entry)
+			continue;
+		if (binding->source == SKS_LEFT_OUT) {
+			json_object_array_add(entry->left_out, report_left_out(binding));
+			continue;
+		}
+		target = sks_binding_target(binding);
+		json_object_array_add(entry->waiting,
 				      json_object_new_string(sks_target_format(&target, text)));
 	}
-	return waiting;
 }
 
-static struct json_object *report_left_out(const struct report *report, uint16_t number)
+static void sum_counters(const struct report *report)
 {
-	struct json_object *list = json_object_new_array();
+	const struct sks_space *space = report->space;
+	struct sks_counter one;
 
-	for (uint32_t i = 0; i < SKS_MAX_BINDINGS; i++) {
-		const struct sks_binding *binding = &report->space->maps.bindings[i];
-		struct json_object *entry;
+	for (uint32_t i = 1; i < space->n_dests; i++) {
+		const struct sks_dest *dest = &space->maps.dests[i];
+		struct entry *entry = entry_of(report, dest->service);
 
-		if (!sks_alive(binding->born, binding->died, report->epoch) ||
-		    binding->service != number || binding->source != SKS_LEFT_OUT)
-			continue;
-		entry = json_object_new_object();
-		add_string(entry, "protocol", proto_name(binding->proto));
-		add_ports(entry, "ports", binding->first, binding->last);
-		json_object_array_add(list, entry);
-	}
-	return list;
-}
-
-static struct json_object *report_counters(const struct report *report, uint16_t number)
-{
-	struct json_object *counters = json_object_new_object();
-	struct sks_counter sum = report->space->maps.services[number].past, one;
-
-	for (uint32_t i = 1; i < SKS_MAX_DESTS; i++) {
-		const struct sks_dest *dest = &report->space->maps.dests[i];
-
-		if (!sks_alive(dest->born, dest->died, report->epoch) || dest->service != number)
+		if (!entry || !sks_alive(dest->born, dest->died, report->epoch))
 			continue;
 		for (uint32_t family = SKS_V4; family <= SKS_V6; family++) {
-			if (sks_bpf_counter(&report->space->maps, i, family, &one))
-				continue;
-			sum.steered += one.steered;
-			sum.refused += one.refused;
-			sum.errors += one.errors;
+			if (!sks_bpf_counter(&space->maps, i, family, &one))
+				sks_counter_add(&entry->sums[family], &one);
 		}
 	}
-	add_number(counters, "steered", sum.steered);
-	add_number(counters, "refused", sum.refused);
-	add_number(counters, "errors", sum.errors);
+}
+
+static struct json_object *report_counter(const struct sks_counter *counter)
+{
+	struct json_object *object = json_object_new_object();
+
+	add_number(object, "steered", counter->steered);
+	add_number(object, "refused", counter->refused);
+	add_number(object, "errors", counter->errors);
+	return object;
+}
+
+/* The kernel's errors are negative. */
+static struct json_object *report_family(const struct sks_counter *counter)
+{
+	struct json_object *object = report_counter(counter);
+	int64_t last = counter->last_errno;
+
+	add_number(object, "last_errno", (uint64_t)(last < 0 ? -last : last));
+	return object;
+}
+
+static struct json_object *report_counters(const struct entry *entry)
+{
+	struct sks_counter sum = entry->sums[SKS_V4];
+	struct json_object *counters;
+
+	sks_counter_add(&sum, &entry->sums[SKS_V6]);
+	counters = report_counter(&sum);
+	add(counters, "ipv4", report_family(&entry->sums[SKS_V4]));
+	add(counters, "ipv6", report_family(&entry->sums[SKS_V6]));
 	return counters;
 }
 
-static struct json_object *report_service(const struct report *report,
-					  const struct sks_service *service,
-					  struct json_object *sockets)
+/* The entry's lists go into it. */
+static struct json_object *report_service(const struct sks_service *service, struct entry *entry)
 {
-	uint16_t number = sks_service_number(report->space, service);
 	struct json_object *object = json_object_new_object();
 	struct json_object *owner = json_object_new_object();
 
 	add_string(object, "label", service->label);
 	add_number(owner, "uid", service->uid);
-	json_object_object_add(object, "owner", owner);
-	json_object_object_add(object, "ephemeral", json_object_new_boolean(!service->named));
-	json_object_object_add(object, "sockets", sockets);
-	json_object_object_add(object, "bindings", report_bindings(report, number));
-	json_object_object_add(object, "waiting", report_waiting(report, number));
-	json_object_object_add(object, "left_out", report_left_out(report, number));
-	json_object_object_add(object, "counters", report_counters(report, number));
+	add(object, "owner", owner);
+	add(object, "ephemeral", json_object_new_boolean(!service->named));
+	add(object, "sockets", entry->sockets);
+	add(object, "bindings", entry->bindings);
+	add(object, "waiting", entry->waiting);
+	add(object, "left_out", entry->left_out);
+	add(object, "counters", report_counters(entry));
+	*entry = (struct entry){};
 	return object;
+}
+
+static void begin_entries(const struct report *report, uint32_t uid)
+{
+	for (uint32_t i = 0; i < report->space->n_services; i++) {
+		const struct sks_service *service = &report->space->maps.services[i];
+		struct entry *entry = &report->entries[i];
+
+		if (!sks_alive(service->born, service->died, report->epoch) ||
+		    (uid != SKS_UID_ALL && service->uid != uid))
+			continue;
+		entry->told = true;
+		entry->sockets = json_object_new_array();
+		entry->bindings = json_object_new_array();
+		entry->waiting = json_object_new_array();
+		entry->left_out = json_object_new_array();
+		entry->sums[SKS_V4] = service->past[SKS_V4];
+		entry->sums[SKS_V6] = service->past[SKS_V6];
+	}
 }
 
 static struct json_object *report_services(const struct report *report, uint32_t uid)
 {
 	struct json_object *services = json_object_new_array();
 
-	for (uint32_t i = 0; i < SKS_MAX_SERVICES; i++) {
+	begin_entries(report, uid);
+	report_sockets(report);
+	report_routes(report);
+	report_bindings(report);
+	sum_counters(report);
+	for (uint32_t i = 0; i < report->space->n_services; i++) {
 		const struct sks_service *service = &report->space->maps.services[i];
-		struct json_object *sockets;
+		struct entry *entry = &report->entries[i];
 
-		if (!sks_alive(service->born, service->died, report->epoch) ||
-		    (uid != SKS_UID_ALL && service->uid != uid))
-			continue;
-		sockets = report_sockets(report, (uint16_t)i);
-		if (!service->named && !json_object_array_length(sockets))
-			json_object_put(sockets);
-		else
-			json_object_array_add(services, report_service(report, service, sockets));
+		if (entry->told && (service->named || json_object_array_length(entry->sockets)))
+			json_object_array_add(services, report_service(service, entry));
 	}
 	return services;
 }
 
+static void end_report(struct report *report)
+{
+	for (uint32_t i = 0; report->entries && i < report->space->n_services; i++) {
+		json_object_put(report->entries[i].sockets);
+		json_object_put(report->entries[i].bindings);
+		json_object_put(report->entries[i].waiting);
+		json_object_put(report->entries[i].left_out);
+	}
+	free(report->entries);
+	free(report->resolved);
+	sks_routes_free(&report->routes);
+}
+
 static struct json_object *report_once(const struct sks_space *space, uint32_t uid, uint32_t epoch)
 {
-	struct report report = { .space = space, .epoch = epoch };
-	struct json_object *object = json_object_new_object();
+	struct report report = {
+		.space = space,
+		.epoch = epoch,
+		.entries = calloc(space->n_services + 1, sizeof(struct entry)),
+		.resolved = calloc(space->n_bindings + 1, 1),
+	};
+	struct json_object *object = NULL;
+	uint8_t told[SKS_MAX_SERVICES];
+	/* Of others' routes there may be a million. */
+	struct sks_scope scope = { .among = told };
 	struct sks_verdict verdict;
 
-	if (!object || sks_routes_resolve(space, epoch, NULL, &report.routes, &verdict)) {
-		json_object_put(object);
-		return NULL;
-	}
+	for (uint32_t i = 0; i < space->n_services; i++)
+		told[i] = uid == SKS_UID_ALL || space->maps.services[i].uid == uid;
+	if (!report.entries || !report.resolved ||
+	    sks_routes_resolve(space, epoch, scope, NULL, &report.routes, &verdict))
+		goto out;
 	for (size_t i = 0; i < report.routes.n; i++)
-		report.resolved[report.routes.routes[i].binding] = true;
+		report.resolved[report.routes.routes[i].binding] = 1;
 	if (report.routes.n)
 		qsort(report.routes.routes, report.routes.n, sizeof(struct sks_route),
 		      by_precedence);
+	object = json_object_new_object();
 	add_number(object, "namespace", space->ino);
-	json_object_object_add(object, "services", report_services(&report, uid));
-	sks_routes_free(&report.routes);
+	add(object, "services", report_services(&report, uid));
+out:
+	end_report(&report);
 	return object;
 }
 
@@ -293,30 +377,4 @@ struct json_object *sks_report(const struct sks_space *space, uint32_t uid)
 			break;
 	}
 	return object;
-}
-
-int sks_report_open(const char *dir, uint64_t ino, struct sks_space *ret_space)
-{
-	struct sks_space space = {
-		.ino = ino,
-		.n_services = SKS_MAX_SERVICES,
-		.n_dests = SKS_MAX_DESTS,
-		.n_slots = SKS_MAX_SLOTS,
-		.n_bindings = SKS_MAX_BINDINGS,
-	};
-	uint64_t attached;
-	int err = sks_space_path(dir, ino, space.dir, sizeof(space.dir));
-
-	if (!err)
-		err = sks_bpf_open(space.dir, false, &space.maps);
-	if (err)
-		return err;
-	err = sks_bpf_netns(&space.maps, &attached);
-	if (!err && attached != ino)
-		err = -ENOENT; /* the pins of a dead namespace that had the same number */
-	if (err)
-		sks_bpf_close(&space.maps);
-	else
-		*ret_space = space;
-	return err;
 }

@@ -19,9 +19,9 @@
 struct json_object *sks_report(const struct sks_space *space, uint32_t uid);
 
 /*
- * Opens the pins of one namespace for reading; space is the caller's to zero before and to close
- * with sks_bpf_close(&space->maps). -ENOENT: nothing is loaded there.
+ * The same of what is pinned for a namespace below dir, with the services of everybody. 0, -ENOENT:
+ * nothing is loaded there; -ENOMEM, or why the pins can't be read.
  */
-int sks_report_open(const char *dir, uint64_t ino, struct sks_space *ret_space);
+int sks_report_pins(const char *dir, uint64_t ino, struct json_object **ret_report);
 
 #endif

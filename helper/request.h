@@ -11,8 +11,9 @@
 struct sks_asked {
 	struct sks_spaces *spaces;
 	struct sks_peer peer;
-	int netns;	    /* of the connection; borrowed */
-	uint64_t netns_ino; /* its number */
+	int netns;	       /* of the connection; borrowed */
+	uint64_t netns_ino;    /* its number */
+	uint64_t netns_cookie; /* 0: this kernel has none */
 	const struct sks_request *req;
 	const char *spec; /* req->spec_len bytes, no NUL */
 	int fd;		  /* the descriptor that came along, borrowed, or -1 */

@@ -5,32 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "candidates.h"
 #include "resolve.h"
 
-/* The records of a namespace as one epoch has them. */
-struct view {
+struct resolver {
 	const struct sks_space *space;
-	uint32_t epoch;
 	const struct sks_service *judged; /* whose ambiguities are refused; NULL: nobody's */
-	uint8_t up[SKS_MAX_DESTS];	  /* SKS_SERVES_...: the families that have a socket */
+	struct sks_verdict *verdict;
+	struct sks_routes routes; /* so far */
+	struct sks_candidates candidates;
 };
-
-static const uint8_t families[2] = { [SKS_V4] = AF_INET, [SKS_V6] = AF_INET6 };
 
 struct sks_prefix sks_binding_prefix(const struct sks_binding *binding)
 {
 	struct sks_prefix prefix = { .family = binding->family, .len = binding->len };
 
 	memcpy(prefix.addr, binding->addr, sizeof(prefix.addr));
-	return prefix;
-}
-
-static struct sks_prefix listener_prefix(const struct sks_binding *binding)
-{
-	struct sks_prefix prefix = { .family = binding->listener_family,
-				     .len = binding->listener_len };
-
-	memcpy(prefix.addr, binding->listener_addr, sizeof(prefix.addr));
 	return prefix;
 }
 
@@ -77,59 +67,7 @@ static int add_route(struct sks_routes *routes, const struct sks_route *route)
 	return 0;
 }
 
-/* Which families of the destination's a clause that names this wildcard address means. */
-static bool serves_as(uint32_t served, const struct sks_prefix *wanted, unsigned int family)
-{
-	if (wanted->len)
-		return false;
-	if (wanted->family == families[family])
-		return family == SKS_V6 || served & SKS_SERVES_AS_V4;
-	/* [::]: IPv4 too, where the socket is dual-stack. */
-	return family == SKS_V4 && served & SKS_SERVES_AS_V6;
-}
-
-/* Is this one of the listeners that the binding speaks of, for this family? */
-static bool is_candidate(const struct view *view, const struct sks_binding *binding,
-			 const struct sks_dest *dest, unsigned int family)
-{
-	const struct sks_service *service = &view->space->maps.services[binding->service];
-	struct sks_prefix wanted = listener_prefix(binding), addr = sks_dest_addr(dest);
-	uint32_t served = sks_dest_families(dest, view->epoch);
-
-	if (!sks_alive(dest->born, dest->died, view->epoch) || dest->service != binding->service ||
-	    dest->proto != binding->proto || !(served & 1u << family))
-		return false;
-	if (!binding->listener_port)
-		return dest->port == sks_owner(service, view->epoch)->first_port[dest->proto];
-	if (dest->port != binding->listener_port)
-		return false;
-	if (wanted.family == AF_UNSPEC)
-		return true;
-	return dest->wildcard ? serves_as(served, &wanted, family)
-			      : sks_prefix_equal(&wanted, &addr);
-}
-
-/*
- * A listener that closed, or moved elsewhere, keeps what it had, so that no stranger gets it; but
- * not from one that is there.
- */
-static bool is_up(const struct view *view, uint32_t dest, unsigned int family)
-{
-	return view->up[dest] & 1u << family || view->space->maps.dests[dest].born == view->epoch;
-}
-
-static bool has_up_candidate(const struct view *view, const struct sks_binding *binding,
-			     unsigned int family)
-{
-	for (uint32_t i = 1; i < view->space->n_dests; i++) {
-		if (is_up(view, i, family) &&
-		    is_candidate(view, binding, &view->space->maps.dests[i], family))
-			return true;
-	}
-	return false;
-}
-
-static struct sks_route base_route(const struct view *view, const struct sks_binding *binding)
+static struct sks_route base_route(const struct sks_space *space, const struct sks_binding *binding)
 {
 	return (struct sks_route){
 		.proto = binding->proto,
@@ -140,70 +78,60 @@ static struct sks_route base_route(const struct view *view, const struct sks_bin
 		.width = binding->all ? SKS_PORT_NUMBERS
 				      : (uint32_t)binding->last - binding->first + 1,
 		.born = binding->born,
-		.binding = (uint32_t)(binding - view->space->maps.bindings),
+		.binding = (uint32_t)(binding - space->maps.bindings),
 	};
 }
 
 /* Without a where, each listener gets the ports at the place where it listens. */
-static int resolve_listeners(const struct view *view, const struct sks_binding *binding,
-			     unsigned int family, struct sks_routes *routes)
+static int resolve_listeners(struct resolver *resolver, const struct sks_binding *binding,
+			     unsigned int family)
 {
-	bool up = has_up_candidate(view, binding, family);
+	struct sks_candidates *candidates = &resolver->candidates;
+	size_t n = sks_candidates_find(candidates, binding, family);
 	int err = 0;
 
-	for (uint32_t i = 1; !err && i < view->space->n_dests; i++) {
-		const struct sks_dest *dest = &view->space->maps.dests[i];
-		struct sks_route route = base_route(view, binding);
+	for (size_t i = 0; !err && i < n; i++) {
+		const struct sks_dest *dest = &resolver->space->maps.dests[candidates->list[i]];
+		struct sks_route route = base_route(resolver->space, binding);
 
-		if (!dest->port || !is_candidate(view, binding, dest, family) ||
-		    (up && !is_up(view, i, family)))
+		if (!dest->port)
 			continue;
 		route.prefix = sks_dest_addr(dest);
-		route.prefix.family = families[family]; /* a wildcard destination has both */
-		route.dest = (uint16_t)i;
+		route.prefix.family = sks_families[family]; /* a wildcard destination has both */
+		route.dest = candidates->list[i];
 		route.ifindex = dest->ifindex;
-		err = add_route(routes, &route);
+		err = add_route(&resolver->routes, &route);
 	}
 	return err;
 }
 
 /*
- * The wildcard listener, else the one whose address lies inside where, else the only one. Where
- * nobody is there to be told (a binding of sksteerctl can't name a listener and must not turn one
- * away; a service that is not being changed) the oldest serves.
+ * Of these n destinations the wildcard one, else the one whose address lies inside the route's
+ * prefix, else the only one. Where nobody is there to be told (a binding of sksteerctl can't name a
+ * listener and must not turn one away; a service that is not being changed) the oldest serves.
  */
-static int choose(const struct view *view, const struct sks_binding *binding, unsigned int family,
-		  const struct sks_prefix *where, uint32_t ifindex, uint32_t *ret_dest)
+static int choose(const struct resolver *resolver, const struct sks_binding *binding,
+		  const uint16_t *numbers, size_t n, struct sks_route *route)
 {
-	const struct sks_dest *dests = view->space->maps.dests;
-	bool up = has_up_candidate(view, binding, family);
-	uint32_t best[3] = {}; /* by rank: wildcard, inside, any */
-	unsigned int n[3] = {};
+	const struct sks_dest *dests = resolver->space->maps.dests;
+	uint16_t best[3] = {}; /* by rank: wildcard, inside, any */
+	size_t of_rank[3] = {};
+	unsigned int rank;
 
-	for (uint32_t i = 1; i < view->space->n_dests; i++) {
-		struct sks_prefix addr = sks_dest_addr(&dests[i]);
-		unsigned int rank = dests[i].wildcard			? 0
-				    : sks_prefix_contains(where, &addr) ? 1
-									: 2;
+	for (size_t i = 0; i < n; i++) {
+		const struct sks_dest *dest = &dests[numbers[i]];
+		struct sks_prefix addr = sks_dest_addr(dest);
 
-		if (dests[i].ifindex != ifindex ||
-		    !is_candidate(view, binding, &dests[i], family) ||
-		    (up && !is_up(view, i, family)))
-			continue;
-		if (!best[rank] || dests[i].born < dests[best[rank]].born)
-			best[rank] = i;
-		n[rank]++;
+		rank = dest->wildcard ? 0 : sks_prefix_contains(&route->prefix, &addr) ? 1 : 2;
+		if (!best[rank] || dest->born < dests[best[rank]].born)
+			best[rank] = numbers[i];
+		of_rank[rank]++;
 	}
-	for (unsigned int rank = 0; rank < 3; rank++) {
-		if (n[rank] > 1 && binding->source == SKS_FROM_SPEC &&
-		    view->judged == &view->space->maps.services[binding->service])
-			return -EINVAL;
-		if (n[rank]) {
-			*ret_dest = best[rank];
-			return 0;
-		}
-	}
-	*ret_dest = 0;
+	rank = of_rank[0] ? 0 : of_rank[1] ? 1 : 2;
+	if (of_rank[rank] > 1 && binding->source == SKS_FROM_SPEC &&
+	    resolver->judged == &resolver->space->maps.services[binding->service])
+		return -EINVAL;
+	route->dest = best[rank];
 	return 0;
 }
 
@@ -216,125 +144,228 @@ static int refuse_ambiguous(const struct sks_route *route, struct sks_verdict *v
 			  sks_route_format(route, text));
 }
 
-/* Is there no candidate before this one that is bound to the same interface, or to none as well? */
-static bool is_first_there(const struct view *view, const struct sks_binding *binding,
-			   unsigned int family, uint32_t dest)
+static int by_interface(const void *pa, const void *pb, void *arg)
 {
-	const struct sks_dest *dests = view->space->maps.dests;
+	const struct sks_dest *dests = arg;
+	uint16_t a = *(const uint16_t *)pa, b = *(const uint16_t *)pb;
 
-	if (!is_candidate(view, binding, &dests[dest], family))
-		return false;
-	for (uint32_t i = 1; i < dest; i++) {
-		if (dests[i].ifindex == dests[dest].ifindex &&
-		    is_candidate(view, binding, &dests[i], family))
-			return false;
-	}
-	return true;
+	return (dests[a].ifindex > dests[b].ifindex) - (dests[a].ifindex < dests[b].ifindex)
+		       ?: a - b;
+}
+
+/* Brings those of one interface side by side; hardly ever is there any. */
+static void sort_by_interface(const struct sks_space *space, uint16_t *numbers, size_t n)
+{
+	bool sorted = true;
+
+	for (size_t i = 1; sorted && i < n; i++)
+		sorted = by_interface(&numbers[i - 1], &numbers[i], space->maps.dests) < 0;
+	if (!sorted)
+		qsort_r(numbers, n, sizeof(*numbers), by_interface, space->maps.dests);
 }
 
 /* One socket serves the prefix; of those that are bound to an interface, one for each. */
-static int resolve_where(const struct view *view, const struct sks_binding *binding,
-			 unsigned int family, struct sks_routes *routes,
-			 struct sks_verdict *verdict)
+static int resolve_where(struct resolver *resolver, const struct sks_binding *binding,
+			 unsigned int family)
 {
-	struct sks_route route = base_route(view, binding);
+	const struct sks_dest *dests = resolver->space->maps.dests;
+	struct sks_route route = base_route(resolver->space, binding);
+	uint16_t *numbers = resolver->candidates.list;
+	size_t n;
 	int err = 0;
 
 	route.prefix = sks_binding_prefix(binding);
 	if (binding->where == SKS_WHERE_ANY)
-		route.prefix = (struct sks_prefix){ .family = families[family] };
-	if (route.prefix.family != families[family])
+		route.prefix = (struct sks_prefix){ .family = sks_families[family] };
+	if (route.prefix.family != sks_families[family])
 		return 0;
-	for (uint32_t i = 1; !err && i < view->space->n_dests; i++) {
-		uint32_t dest = 0;
-
-		if (!is_first_there(view, binding, family, i))
-			continue;
-		route.ifindex = view->space->maps.dests[i].ifindex;
-		if (choose(view, binding, family, &route.prefix, route.ifindex, &dest))
-			return refuse_ambiguous(&route, verdict);
-		route.dest = (uint16_t)dest;
-		if (dest)
-			err = add_route(routes, &route);
+	n = sks_candidates_find(&resolver->candidates, binding, family);
+	sort_by_interface(resolver->space, numbers, n);
+	for (size_t i = 0, end; !err && i < n; i = end) {
+		route.ifindex = dests[numbers[i]].ifindex;
+		for (end = i + 1; end < n && dests[numbers[end]].ifindex == route.ifindex;)
+			end++;
+		if (choose(resolver, binding, numbers + i, end - i, &route))
+			return refuse_ambiguous(&route, resolver->verdict);
+		err = add_route(&resolver->routes, &route);
 	}
 	return err;
 }
 
-static void see_sockets(struct view *view)
+static bool in_scope(const struct sks_space *space, const struct sks_scope *scope,
+		     const struct sks_binding *binding)
 {
-	const struct sks_slot *slots = view->space->maps.slots;
-
-	for (uint32_t i = 1; i < view->space->n_slots; i++) {
-		if (slots[i].cookie)
-			view->up[slots[i].dest] |= slots[i].families;
-	}
+	if (scope->service && scope->service != &space->maps.services[binding->service])
+		return false;
+	if (scope->among && !scope->among[binding->service])
+		return false;
+	return !scope->ranges ||
+	       sks_ranges_overlap(&scope->ranges[binding->proto], binding->first, binding->last);
 }
 
-int sks_routes_resolve(const struct sks_space *space, uint32_t epoch,
+int sks_routes_resolve(const struct sks_space *space, uint32_t epoch, struct sks_scope scope,
 		       const struct sks_service *judged, struct sks_routes *ret_routes,
 		       struct sks_verdict *verdict)
 {
-	struct view view = { .space = space, .epoch = epoch, .judged = judged };
-	struct sks_routes routes = {};
+	struct resolver resolver = { .space = space, .judged = judged, .verdict = verdict };
 	int err = 0;
 
-	see_sockets(&view);
+	sks_candidates_init(&resolver.candidates, space, epoch, scope.service);
 	for (uint32_t i = 0; !err && i < space->n_bindings; i++) {
 		const struct sks_binding *binding = &space->maps.bindings[i];
 
 		if (!sks_alive(binding->born, binding->died, epoch) ||
-		    binding->source == SKS_LEFT_OUT)
+		    binding->source == SKS_LEFT_OUT || !in_scope(space, &scope, binding))
 			continue;
 		for (unsigned int family = SKS_V4; !err && family <= SKS_V6; family++)
 			err = binding->where == SKS_WHERE_LISTENER
-				      ? resolve_listeners(&view, binding, family, &routes)
-				      : resolve_where(&view, binding, family, &routes, verdict);
+				      ? resolve_listeners(&resolver, binding, family)
+				      : resolve_where(&resolver, binding, family);
 	}
 	if (err)
-		sks_routes_free(&routes);
+		sks_routes_free(&resolver.routes);
 	else
-		*ret_routes = routes;
+		*ret_routes = resolver.routes;
 	return err;
 }
 
-static int cut(const struct sks_space *space, const struct sks_route *route,
-	       struct sks_routes *pieces)
+/* Ports that a service leaves out. */
+struct gap {
+	uint16_t service;
+	uint8_t proto;
+	uint16_t first, last;
+};
+
+struct gaps {
+	struct gap *list;
+	size_t n, room;
+};
+
+static int by_place(const void *pa, const void *pb)
 {
-	uint8_t *left_out = calloc(SKS_PORT_NUMBERS + 1, 1);
-	struct sks_route piece = *route;
+	const struct gap *a = pa, *b = pb;
+
+	return a->service - b->service ?: a->proto - b->proto ?: a->first - b->first;
+}
+
+static int add_gap(struct gaps *gaps, const struct sks_binding *binding)
+{
+	if (gaps->n == gaps->room) {
+		size_t room = gaps->room ? 2 * gaps->room : 64;
+		struct gap *more = reallocarray(gaps->list, room, sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		gaps->list = more;
+		gaps->room = room;
+	}
+	gaps->list[gaps->n++] = (struct gap){
+		.service = binding->service,
+		.proto = binding->proto,
+		.first = binding->first,
+		.last = binding->last,
+	};
+	return 0;
+}
+
+/* So that none overlaps the next. */
+static void sort_gaps(struct gaps *gaps)
+{
+	size_t kept = 0;
+
+	if (!gaps->n)
+		return;
+	qsort(gaps->list, gaps->n, sizeof(*gaps->list), by_place);
+	for (size_t i = 1; i < gaps->n; i++) {
+		struct gap *last = &gaps->list[kept], *gap = &gaps->list[i];
+
+		if (gap->service != last->service || gap->proto != last->proto ||
+		    gap->first > last->last)
+			gaps->list[++kept] = *gap;
+		else if (gap->last > last->last)
+			last->last = gap->last;
+	}
+	gaps->n = kept + 1;
+}
+
+/* In the next state, those of the services with wide routes, sorted. */
+static int find_gaps(const struct sks_space *space, const struct sks_routes *routes,
+		     struct gaps *gaps)
+{
+	uint8_t wide[SKS_MAX_SERVICES] = {};
+	uint32_t next = sks_next_epoch(space);
+	bool any = false;
 	int err = 0;
 
-	if (!left_out)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < space->n_bindings; i++) {
+	for (size_t i = 0; i < routes->n; i++) {
+		if (!sks_route_yields(&routes->routes[i]))
+			continue;
+		wide[routes->routes[i].service] = 1;
+		any = true;
+	}
+	for (uint32_t i = 0; any && !err && i < space->n_bindings; i++) {
 		const struct sks_binding *binding = &space->maps.bindings[i];
 
-		if (binding->source == SKS_LEFT_OUT && sks_in_next(space, binding) &&
-		    binding->service == route->service && binding->proto == route->proto)
-			memset(left_out + binding->first, 1, binding->last - binding->first + 1u);
+		if (binding->source == SKS_LEFT_OUT && wide[binding->service] &&
+		    sks_alive(binding->born, binding->died, next))
+			err = add_gap(gaps, binding);
 	}
-	for (uint32_t port = route->first; !err && port <= route->last; port++) {
-		if (left_out[port])
-			continue;
-		piece.first = (uint16_t)port;
-		while (port < route->last && !left_out[port + 1])
-			port++;
-		piece.last = (uint16_t)port;
-		err = add_route(pieces, &piece);
-	}
-	free(left_out);
+	sort_gaps(gaps);
 	return err;
+}
+
+/* The first gap of the route's that does not end before it, or where that would stand. */
+static size_t first_gap(const struct gaps *gaps, const struct sks_route *route)
+{
+	size_t low = 0, high = gaps->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct gap *gap = &gaps->list[middle];
+
+		if ((gap->service - route->service
+			     ?: gap->proto - route->proto ?: gap->last - route->first) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static int cut(const struct gaps *gaps, const struct sks_route *route, struct sks_routes *pieces)
+{
+	struct sks_route piece = *route;
+	uint32_t at = route->first;
+	int err = 0;
+
+	for (size_t i = first_gap(gaps, route); !err && i < gaps->n; i++) {
+		const struct gap *gap = &gaps->list[i];
+
+		if (gap->service != route->service || gap->proto != route->proto ||
+		    gap->first > route->last)
+			break;
+		piece.first = (uint16_t)at;
+		piece.last = (uint16_t)(gap->first - 1);
+		if (gap->first > at)
+			err = add_route(pieces, &piece);
+		at = gap->last + 1u;
+	}
+	piece.first = (uint16_t)at;
+	piece.last = route->last;
+	return !err && at <= route->last ? add_route(pieces, &piece) : err;
 }
 
 int sks_routes_cut(const struct sks_space *space, const struct sks_routes *routes,
 		   struct sks_routes *ret_pieces)
 {
 	struct sks_routes pieces = {};
-	int err = 0;
+	struct gaps gaps = {};
+	int err = find_gaps(space, routes, &gaps);
 
 	for (size_t i = 0; !err && i < routes->n; i++)
-		err = sks_route_yields(&routes->routes[i]) ? cut(space, &routes->routes[i], &pieces)
+		err = sks_route_yields(&routes->routes[i]) ? cut(&gaps, &routes->routes[i], &pieces)
 							   : add_route(&pieces, &routes->routes[i]);
+	free(gaps.list);
 	if (err)
 		sks_routes_free(&pieces);
 	else

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "../common/prefix.h"
+#include "ranges.h"
 #include "store.h"
 #include "verdict.h"
 
@@ -27,12 +28,19 @@ struct sks_routes {
 	size_t n, room;
 };
 
+/* Which bindings are looked at: those that touch the ranges, of one service, some, or all. */
+struct sks_scope {
+	const struct sks_ranges *ranges;   /* [2], by protocol, merged; NULL: all ports */
+	const struct sks_service *service; /* NULL: all */
+	const uint8_t *among;		   /* by number, whether it is one of them; NULL: all are */
+};
+
 /*
- * The routes of all bindings of that epoch (without what they leave out to others). A binding that
+ * The routes of the bindings of that epoch (without what they leave out to others). A binding that
  * no destination serves yet has none. 0, -ENOMEM, or -EINVAL with a text: several sockets could
  * serve a clause of the service that is judged (NULL: none is, and the oldest serves).
  */
-int sks_routes_resolve(const struct sks_space *space, uint32_t epoch,
+int sks_routes_resolve(const struct sks_space *space, uint32_t epoch, struct sks_scope scope,
 		       const struct sks_service *judged, struct sks_routes *ret_routes,
 		       struct sks_verdict *verdict);
 

@@ -1,22 +1,18 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* Owns the helper's one loop: connections, their deadlines, the sweep, and when it is time to go. */
 #include <errno.h>
-#include <poll.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "../common/cleanup.h"
 #include "../common/wire.h"
+#include "attend.h"
 #include "change.h"
 #include "inside.h"
 #include "log.h"
@@ -24,14 +20,13 @@
 #include "server.h"
 #include "socket.h"
 
-#define MAX_CONNS	    128
-#define KEPT_FOR_ROOT	    16
-#define MAX_CONNS_A_USER    16 /* root has no share of its own */
-#define MAX_ATTENDED	    1024
-#define MAX_ATTENDED_A_USER 64
-#define DEADLINE_MS	    1000 /* from accept(2) to the request: as long as the library waits */
-#define SWEEP_MS	    200 /* an ephemeral service is to be gone within a second of its socket */
-#define REAP_MS		    5000 /* the pins of dead namespaces cost memory only */
+#define MAX_CONNS	 1024
+#define KEPT_FOR_ROOT	 128
+#define MAX_CONNS_A_USER 128  /* as many as wait to be accepted; root has no share of its own */
+#define DEADLINE_MS	 1000 /* from accept(2) to the request: as long as the library waits */
+#define SWEEP_MS	 200  /* an ephemeral service is to be gone within a second of its socket */
+#define REAP_MS		 5000 /* the pins of dead namespaces cost memory only */
+#define EVENTS		 32
 
 struct conn {
 	int fd; /* -1: free */
@@ -39,15 +34,8 @@ struct conn {
 	int64_t deadline;
 };
 
-/* A process that asked the helper to stay while it lives. */
-struct attended {
-	int pidfd;
-	struct sks_peer peer;
-};
-
 static struct conn conns[MAX_CONNS];
-static struct attended attended[MAX_ATTENDED];
-static size_t n_conns, n_attended;
+static size_t n_conns;
 static int epoll = -1;
 
 /* What an event is of, beside connections and attended processes. */
@@ -79,45 +67,11 @@ static bool has_share(uint32_t uid)
 {
 	unsigned int n = 0;
 
-	for (size_t i = 0; i < MAX_CONNS; i++)
+	if (uid == 0)
+		return true;
+	for (size_t i = 0; n_conns && i < MAX_CONNS; i++)
 		n += conns[i].fd >= 0 && conns[i].peer.uid == uid;
-	return uid == 0 || (n < MAX_CONNS_A_USER && n_conns < MAX_CONNS - KEPT_FOR_ROOT);
-}
-
-/* The peer's effective capabilities in our own user namespace: in another one it has none here. */
-static uint32_t read_caps(const struct ucred *cred)
-{
-	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, cred->pid };
-	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3];
-	struct stat own, peer;
-	char path[32];
-
-	/* 0: of another pid namespace. To capget(2) that is the caller. */
-	if (cred->pid <= 0)
-		return 0;
-	(void)snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)cred->pid);
-	if (stat("/proc/self/ns/user", &own) || stat(path, &peer) || own.st_dev != peer.st_dev ||
-	    own.st_ino != peer.st_ino || syscall(SYS_capget, &head, caps))
-		return 0;
-	return caps[0].effective;
-}
-
-static int read_peer(int fd, struct sks_peer *ret_peer)
-{
-	struct ucred cred;
-	socklen_t len = sizeof(cred);
-	uint32_t caps;
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len))
-		return -errno;
-	caps = read_caps(&cred);
-	*ret_peer = (struct sks_peer){
-		.uid = cred.uid,
-		.pid = cred.pid,
-		.root = cred.uid == 0 && caps & 1u << CAP_NET_ADMIN,
-		.binds_low = caps & 1u << CAP_NET_BIND_SERVICE,
-	};
-	return 0;
+	return n < MAX_CONNS_A_USER && n_conns < MAX_CONNS - KEPT_FOR_ROOT;
 }
 
 /* Without a free descriptor, whoever has been silent longest makes room. */
@@ -135,86 +89,11 @@ static void shed(void)
 		drop(oldest);
 }
 
-static void accept_one(int listener)
-{
-	static const struct sks_greeting greeting = { .version = SKS_WIRE_VERSION };
-	CLEANUP_FD int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	struct conn *conn = NULL;
-	struct sks_peer peer = {};
-
-	if (fd < 0)
-		shed();
-	if (fd < 0 || read_peer(fd, &peer))
-		return;
-	for (size_t i = 0; !conn && i < MAX_CONNS; i++) {
-		if (conns[i].fd < 0)
-			conn = &conns[i];
-	}
-	/* Closing says it: the client serves on unsteered, and others are not kept waiting. */
-	if (!conn || !has_share(peer.uid) || watch(fd, conn) ||
-	    sks_wire_send(fd, &greeting, sizeof(greeting), NULL, 0, -1))
-		return;
-	*conn = (struct conn){ sks_take_fd(&fd), peer, now_ms() + DEADLINE_MS };
-	n_conns++;
-}
-
-static unsigned int attended_of(uint32_t uid)
-{
-	unsigned int n = 0;
-
-	for (size_t i = 0; i < n_attended; i++)
-		n += attended[i].peer.uid == uid;
-	return n;
-}
-
-static bool is_attended(pid_t pid)
-{
-	for (size_t i = 0; i < n_attended; i++) {
-		if (attended[i].peer.pid == pid)
-			return true;
-	}
-	return false;
-}
-
-/* The process stays attended until it ends; sksteer-run becomes the server by exec. */
-static void attend(struct sks_asked *asked)
-{
-	const struct sks_peer *peer = &asked->peer;
-	CLEANUP_FD int pidfd = -1;
-
-	if (is_attended(peer->pid))
-		return;
-	if (n_attended == MAX_ATTENDED ||
-	    (!peer->root && attended_of(peer->uid) >= MAX_ATTENDED_A_USER)) {
-		(void)sks_refuse(&asked->verdict, -ENOSPC, "too many processes are attended");
-		return;
-	}
-	pidfd = (int)syscall(SYS_pidfd_open, peer->pid, 0);
-	if (pidfd < 0 || watch(pidfd, &attended_tag))
-		(void)sks_refuse(&asked->verdict, -errno, "cannot attend process %d: %s",
-				 (int)peer->pid, strerror(errno));
-	else
-		attended[n_attended++] = (struct attended){ sks_take_fd(&pidfd), *peer };
-}
-
-/* A pidfd is readable once its process has ended, be it waited for or not. */
-static void forget_ended(void)
-{
-	for (size_t i = n_attended; i-- > 0;) {
-		struct pollfd poll_fd = { .fd = attended[i].pidfd, .events = POLLIN };
-
-		if (poll(&poll_fd, 1, 0) <= 0)
-			continue;
-		(void)close(attended[i].pidfd);
-		attended[i] = attended[--n_attended];
-	}
-}
-
 static void answer(int fd, struct sks_asked *asked)
 {
 	struct sks_reply reply = {
 		.version = SKS_WIRE_VERSION,
-		.steered = asked->steered,
+		.steered = asked->steered && !asked->verdict.err,
 		.err = asked->verdict.err,
 	};
 
@@ -229,6 +108,7 @@ static void handle(const struct sks_server *server, struct conn *conn, struct sk
 	int err = sks_netns_of_socket(conn->fd, &netns, &asked->netns_ino);
 
 	asked->netns = netns;
+	asked->netns_cookie = sks_netns_cookie(conn->fd);
 	asked->spaces = server->spaces;
 	asked->peer = conn->peer;
 	if (err)
@@ -237,7 +117,7 @@ static void handle(const struct sks_server *server, struct conn *conn, struct sk
 	else if (asked->req->op != SKS_OP_ATTEND)
 		sks_ask(asked);
 	else if (server->idle_exit_ms >= 0)
-		attend(asked);
+		sks_attend(asked, epoll, &attended_tag);
 }
 
 static void serve(const struct sks_server *server, struct conn *conn)
@@ -249,7 +129,7 @@ static void serve(const struct sks_server *server, struct conn *conn)
 	struct sks_asked asked = { .req = &record.req, .spec = record.spec, .fd = -1, .ret_fd = -1 };
 	int len = sks_wire_recv(conn->fd, &record, sizeof(record), MSG_DONTWAIT, &asked.fd);
 
-	if (len == -EAGAIN)
+	if (len == -EAGAIN || len == -EBADF) /* shed() closed it, and this event is from before */
 		return;
 	if (len == -EMSGSIZE)
 		(void)sks_refuse(&asked.verdict, -E2BIG,
@@ -268,9 +148,86 @@ static void serve(const struct sks_server *server, struct conn *conn)
 	drop(conn);
 }
 
+/* -errno when nobody waits; 0 with the connection, greeted, or with NULL: it was turned away. */
+static int accept_one(const struct sks_server *server, struct conn **ret_conn)
+{
+	static const struct sks_greeting greeting = { .version = SKS_WIRE_VERSION };
+	CLEANUP_FD int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct conn *conn = conns;
+	struct sks_peer peer = {};
+
+	*ret_conn = NULL;
+	if (fd < 0) {
+		int err = -errno;
+
+		shed();
+		return err;
+	}
+	if (sks_peer_read(fd, &peer))
+		return 0;
+	while (conn < conns + MAX_CONNS && conn->fd >= 0)
+		conn++;
+	/* Closing says it: the client serves on unsteered, and others are not kept waiting. */
+	if (conn == conns + MAX_CONNS || !has_share(peer.uid) ||
+	    sks_wire_send(fd, &greeting, sizeof(greeting), NULL, 0, -1))
+		return 0;
+	*conn = (struct conn){ sks_take_fd(&fd), peer, now_ms() + DEADLINE_MS };
+	n_conns++;
+	*ret_conn = conn;
+	return 0;
+}
+
+static void await(struct conn *conn)
+{
+	if (conn && conn->fd >= 0 && watch(conn->fd, conn))
+		drop(conn);
+}
+
+/*
+ * All that wait, before any is served: who comes after one user's hundred is not to wait for all of
+ * them. To one that is alone the greeting has often brought its request already.
+ */
+static void accept_all(const struct sks_server *server)
+{
+	struct conn *conn, *next = NULL;
+	int err = accept_one(server, &conn);
+
+	if (!err)
+		err = accept_one(server, &next);
+	if (err && conn)
+		serve(server, conn);
+	await(conn);
+	await(next);
+	for (unsigned int i = 0; !err && i < MAX_CONNS; i++) {
+		err = accept_one(server, &next);
+		await(next);
+	}
+}
+
+/* Users served since the last epoll_wait(2): one request each, so that the one of another comes
+ * next. */
+struct turn {
+	uint32_t uids[EVENTS];
+	size_t n;
+};
+
+static bool has_had_turn(struct turn *turn, const struct conn *conn)
+{
+	size_t i = 0;
+
+	if (conn->fd < 0 || conn->peer.uid == 0)
+		return false;
+	while (i < turn->n && turn->uids[i] != conn->peer.uid)
+		i++;
+	if (i < turn->n)
+		return true;
+	turn->uids[turn->n++] = conn->peer.uid;
+	return false;
+}
+
 static bool is_busy(const struct sks_spaces *spaces)
 {
-	if (n_conns || n_attended)
+	if (n_conns || sks_attend_any())
 		return true;
 	for (size_t i = 0; i < spaces->n; i++) {
 		const struct sks_space *space = spaces->spaces[i];
@@ -296,7 +253,7 @@ static bool has_sockets(const struct sks_spaces *spaces)
 
 static void expire(int64_t now)
 {
-	for (size_t i = 0; i < MAX_CONNS; i++) {
+	for (size_t i = 0; n_conns && i < MAX_CONNS; i++) {
 		if (conns[i].fd >= 0 && conns[i].deadline <= now)
 			drop(&conns[i]);
 	}
@@ -312,7 +269,7 @@ static int wait_ms(const struct sks_server *server, int64_t now, int64_t idle_si
 {
 	int64_t until = INT64_MAX;
 
-	for (size_t i = 0; i < MAX_CONNS; i++) {
+	for (size_t i = 0; n_conns && i < MAX_CONNS; i++) {
 		if (conns[i].fd >= 0)
 			until = sooner(until, conns[i].deadline);
 	}
@@ -332,7 +289,7 @@ static void housekeep(const struct sks_server *server, int64_t now)
 	static int64_t swept, reaped;
 
 	expire(now);
-	forget_ended();
+	sks_attend_forget();
 	if (now - swept >= SWEEP_MS) {
 		for (size_t i = 0; i < server->spaces->n; i++)
 			sks_change_sweep(server->spaces->spaces[i], now);
@@ -365,27 +322,29 @@ static int start(const struct sks_server *server, int *ret_signals)
 int sks_server_run(const struct sks_server *server)
 {
 	CLEANUP_FD int signals = -1;
-	struct epoll_event events[32];
+	struct epoll_event events[EVENTS];
 	int64_t idle_since = 0;
 	int n, err = start(server, &signals);
 
 	while (!err) {
 		int64_t now = now_ms();
+		struct turn turn = { .n = 0 };
 
 		housekeep(server, now);
 		idle_since = is_busy(server->spaces) ? 0 : idle_since ?: now;
 		if (idle_since && server->idle_exit_ms >= 0 &&
 		    now - idle_since >= server->idle_exit_ms)
 			return 1;
-		n = epoll_wait(epoll, events, 32, wait_ms(server, now, idle_since));
+		n = epoll_wait(epoll, events, EVENTS, wait_ms(server, now, idle_since));
 		if (n < 0 && errno != EINTR)
 			err = -errno;
 		for (int i = 0; i < n; i++) {
 			if (events[i].data.ptr == &signal_tag)
 				return 0;
 			if (events[i].data.ptr == &listener_tag)
-				accept_one(server->listener);
-			else if (events[i].data.ptr != &attended_tag)
+				accept_all(server);
+			else if (events[i].data.ptr != &attended_tag &&
+				 !has_had_turn(&turn, events[i].data.ptr))
 				serve(server, events[i].data.ptr);
 		}
 	}

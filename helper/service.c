@@ -47,14 +47,15 @@ static void read_comm(pid_t pid, char ret[16])
 	}
 }
 
-struct sks_service *sks_service_add(struct sks_space *space, const struct sks_peer *peer,
-				    const char *label)
+int sks_service_add(struct sks_space *space, const struct sks_peer *peer, const char *label,
+		    struct sks_service **ret_service)
 {
-	struct sks_service *service = sks_store_add_service(space);
+	struct sks_service *service;
 	char comm[16];
+	int err = sks_store_add_service(space, &service);
 
-	if (!service)
-		return NULL;
+	if (err)
+		return err;
 	service->uid = peer->uid;
 	service->named = *label != '\0';
 	read_comm(peer->pid, comm);
@@ -63,7 +64,8 @@ struct sks_service *sks_service_add(struct sks_space *space, const struct sks_pe
 	else
 		(void)snprintf(service->label, sizeof(service->label), "@%s-%d", comm,
 			       (int)peer->pid);
-	return service;
+	*ret_service = service;
+	return 0;
 }
 
 void sks_service_kill(struct sks_space *space, struct sks_service *service)

@@ -8,15 +8,8 @@
 #include <sys/types.h>
 
 #include "../common/wire.h"
+#include "peer.h"
 #include "store.h"
-
-/* Who asks: SO_PEERCRED's word. */
-struct sks_peer {
-	uint32_t uid; /* in the helper's user namespace */
-	pid_t pid;    /* in the helper's pid namespace; 0: outside of it */
-	bool root;
-	bool binds_low; /* CAP_NET_BIND_SERVICE: bind(2) would not deny it ports below 1024 */
-};
 
 static inline uint16_t sks_service_number(const struct sks_space *space,
 					  const struct sks_service *service)
@@ -30,9 +23,12 @@ static inline uint16_t sks_service_number(const struct sks_space *space,
  */
 struct sks_service *sks_service_find(struct sks_space *space, uint32_t uid, const char *label,
 				     const uint8_t *instance);
-/* A new one: named label, or @COMM-PID after the peer. NULL: the namespace is full. */
-struct sks_service *sks_service_add(struct sks_space *space, const struct sks_peer *peer,
-				    const char *label);
+/*
+ * A new one: named label, or @COMM-PID after the peer. 0, -ENOSPC: the namespace is full; or why
+ * its map could not grow.
+ */
+int sks_service_add(struct sks_space *space, const struct sks_peer *peer, const char *label,
+		    struct sks_service **ret_service);
 /* With its bindings and destinations. Its sockets must be gone. */
 void sks_service_kill(struct sks_space *space, struct sks_service *service);
 

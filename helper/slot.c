@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* Owns registered sockets: the slots, the sockmap, and the chains (see slot.h). */
-#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "group.h"
 #include "slot.h"
 
 static bool slot_used(const struct sks_space *space, uint32_t number)
@@ -12,13 +14,22 @@ static bool slot_used(const struct sks_space *space, uint32_t number)
 int sks_slot_take(struct sks_space *space, const struct sks_dest *dest, int sock,
 		  const struct sks_slot *init, uint32_t *ret_slot)
 {
-	uint32_t i = sks_store_take_number(space, &space->next_slot, 1, SKS_MAX_SLOTS,
-					   space->freed.slots, slot_used);
-	struct sks_slot *slot = &space->maps.slots[i];
-	int err;
+	const struct sks_numbers numbers = {
+		.map = SKS_MAP_SLOTS,
+		.first = 1,
+		.max = SKS_MAX_SLOTS,
+		.stride = 1,
+		.cursor = &space->next_slot,
+		.freed = space->freed.slots,
+		.used = slot_used,
+	};
+	struct sks_slot *slot;
+	uint32_t i;
+	int err = sks_store_take_number(space, &numbers, &i);
 
-	if (i == SKS_MAX_SLOTS)
-		return -ENOSPC;
+	if (err)
+		return err;
+	slot = &space->maps.slots[i];
 	*slot = *init;
 	slot->cookie = 0;
 	slot->dest = (uint16_t)(dest - space->maps.dests);
@@ -29,24 +40,51 @@ int sks_slot_take(struct sks_space *space, const struct sks_dest *dest, int sock
 	__atomic_store_n(&slot->cookie, init->cookie, __ATOMIC_RELEASE);
 	if (i >= space->n_slots)
 		space->n_slots = i + 1;
+	sks_store_mark(space, dest->service);
 	*ret_slot = i;
 	return 0;
 }
 
-void sks_slot_link(struct sks_space *space, uint32_t i, uint32_t families)
+static uint32_t head_of(const struct sks_space *space, const struct sks_dest *dest, uint32_t family)
+{
+	return (uint32_t)(dest - space->maps.dests) * 2 + family;
+}
+
+/* Is the chain's first socket to be found without a closer look? */
+static bool is_direct(const struct sks_dest *dest, uint32_t family)
+{
+	return !dest->ifindex && !dest->group[family];
+}
+
+static void put_head(struct sks_space *space, const struct sks_dest *dest, uint32_t family,
+		     int sock)
+{
+	uint32_t head = head_of(space, dest, family);
+
+	if (!is_direct(dest, family) || (sock >= 0 && !sks_bpf_put_head(&space->maps, head, sock)))
+		return;
+	/* The one that was first is not any more. */
+	sks_bpf_del_head(&space->maps, head);
+	space->headless[dest - space->maps.dests] = 1;
+}
+
+void sks_slot_link(struct sks_space *space, uint32_t i, uint32_t families, int sock)
 {
 	struct sks_slot *slot = &space->maps.slots[i];
 	struct sks_dest *dest = &space->maps.dests[slot->dest];
 
 	for (unsigned int family = SKS_V4; family <= SKS_V6; family++) {
-		uint32_t *head = &dest->slot[family];
+		uint32_t *first = &dest->slot[family];
 
 		if (!(slot->families & families & 1u << family))
 			continue;
-		slot->next[family] = *head == SKS_SLOT_PASS ? 0 : *head;
+		slot->next[family] = *first == SKS_SLOT_PASS ? 0 : *first;
 		/* Release: a program that sees the slot sees what follows it. */
-		__atomic_store_n(head, i, __ATOMIC_RELEASE);
+		__atomic_store_n(first, i, __ATOMIC_RELEASE);
+		put_head(space, dest, family, sock);
 	}
+	sks_store_mark(space, dest->service);
+	sks_group_update(space, dest);
 }
 
 /* The place in the chain that says slot i is next, or NULL. */
@@ -55,7 +93,9 @@ static uint32_t *find_link(const struct sks_space *space, uint32_t i, unsigned i
 	struct sks_slot *slots = space->maps.slots;
 	uint32_t *at = &space->maps.dests[slots[i].dest].slot[family];
 
-	for (uint32_t n = 0; n < SKS_MAX_SLOTS && *at && *at < SKS_MAX_SLOTS; n++) {
+	uint32_t end = space->maps.entries[SKS_MAP_SLOTS];
+
+	for (uint32_t n = 0; n < end && *at && *at < end; n++) {
 		if (*at == i)
 			return at;
 		at = &slots[*at].next[family];
@@ -66,16 +106,49 @@ static uint32_t *find_link(const struct sks_space *space, uint32_t i, unsigned i
 void sks_slot_drop(struct sks_space *space, uint32_t i)
 {
 	struct sks_slot *slot = &space->maps.slots[i];
+	const struct sks_dest *dest = &space->maps.dests[slot->dest];
 
 	for (unsigned int family = SKS_V4; family <= SKS_V6; family++) {
 		uint32_t *at = find_link(space, i, family);
 
-		if (at)
-			__atomic_store_n(at, slot->next[family], __ATOMIC_RELEASE);
+		if (!at)
+			continue;
+		__atomic_store_n(at, slot->next[family], __ATOMIC_RELEASE);
+		if (at == &dest->slot[family])
+			put_head(space, dest, family, -1);
 	}
 	(void)sks_bpf_del_socket(&space->maps, i);
 	space->freed.slots[i] = 1;
 	__atomic_store_n(&slot->cookie, 0, __ATOMIC_RELEASE);
+	sks_store_mark(space, dest->service);
+	sks_group_update(space, dest);
+}
+
+/* Without memory, or a program that copies, the packets find their sockets in the chains. */
+void sks_slots_settle(struct sks_space *space)
+{
+	struct sks_head_copy *copies = NULL;
+	size_t n = 0;
+
+	for (uint32_t i = 1; i < space->n_dests; i++) {
+		const struct sks_dest *dest = &space->maps.dests[i];
+
+		if (!space->headless[i])
+			continue;
+		space->headless[i] = 0;
+		if (!copies)
+			copies = calloc(2 * (size_t)(space->n_dests - i), sizeof(*copies));
+		for (uint32_t family = SKS_V4; copies && family <= SKS_V6; family++) {
+			uint32_t slot = dest->slot[family];
+
+			if (dest->born && slot && slot != SKS_SLOT_PASS && is_direct(dest, family))
+				copies[n++] = (struct sks_head_copy){ slot, i * 2 + family };
+			else
+				sks_bpf_del_head(&space->maps, i * 2 + family);
+		}
+	}
+	(void)sks_bpf_copy_heads(&space->maps, copies, n);
+	free(copies);
 }
 
 bool sks_slot_lives(const struct sks_maps *maps, uint32_t i)
@@ -105,6 +178,7 @@ unsigned int sks_slots_sweep(struct sks_space *space)
 		sks_slot_drop(space, i);
 		gone++;
 	}
+	sks_slots_settle(space);
 	return gone;
 }
 
@@ -112,29 +186,37 @@ unsigned int sks_slots_sweep(struct sks_space *space)
 static void recover(struct sks_space *space, uint32_t i)
 {
 	struct sks_slot *slot = &space->maps.slots[i];
-	uint32_t epoch = sks_epoch(&space->maps);
+	uint32_t epoch = sks_epoch(&space->maps), n_dests = space->maps.entries[SKS_MAP_DESTS];
 	const struct sks_dest *dest;
 
-	if (!slot->cookie) {
-		(void)sks_bpf_del_socket(&space->maps, i);
-		return;
-	}
-	dest = &space->maps.dests[slot->dest < SKS_MAX_DESTS ? slot->dest : 0];
-	if (!sks_alive(dest->born, dest->died, epoch) || !sks_slot_lives(&space->maps, i)) {
+	if (slot->dest >= n_dests)
+		slot->dest = 0; /* never one that lives */
+	dest = &space->maps.dests[slot->dest];
+	if (!slot->cookie || !sks_alive(dest->born, dest->died, epoch) ||
+	    !sks_slot_lives(&space->maps, i)) {
 		sks_slot_drop(space, i);
 		return;
 	}
 	for (unsigned int family = SKS_V4; family <= SKS_V6; family++) {
 		if (sks_dest_families(dest, epoch) & 1u << family && !find_link(space, i, family))
-			sks_slot_link(space, i, 1u << family);
+			sks_slot_link(space, i, 1u << family, -1);
 	}
 }
 
 void sks_slots_recover(struct sks_space *space)
 {
-	space->n_slots = SKS_MAX_SLOTS;
-	for (uint32_t i = 1; i < SKS_MAX_SLOTS; i++)
+	space->n_slots = space->maps.entries[SKS_MAP_SLOTS];
+	for (uint32_t i = 1; i < space->n_slots; i++)
 		recover(space, i);
+	/* An earlier helper may have died between a chain, or a group, and its head. */
+	for (uint32_t head = 0; head < 2 * space->n_dests; head++)
+		sks_bpf_del_head(&space->maps, head);
+	memset(space->headless, 1, sizeof(space->headless));
+	sks_slots_settle(space);
+	/* A place may still name a slot that was freed: it would be another service's next. */
+	for (uint32_t i = 1; i < space->n_dests; i++)
+		sks_group_update(space, &space->maps.dests[i]);
 	while (space->n_slots && !space->maps.slots[space->n_slots - 1].cookie)
 		space->n_slots--;
+	sks_store_grace(space); /* of numbers that were freed here, or by the earlier helper */
 }

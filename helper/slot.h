@@ -13,14 +13,20 @@
 
 /*
  * Takes the socket into the sockmap and a slot (*ret_slot), as init says of it, but into no chain:
- * nothing is steered to it yet. sock is borrowed. -ENOSPC, or what the kernel says of such a socket.
+ * nothing is steered to it yet. sock is borrowed. -ENOSPC; why the map could not grow, of which
+ * sks_bpf_why() says more; or what the kernel says of such a socket, of which it says nothing.
  */
 int sks_slot_take(struct sks_space *space, const struct sks_dest *dest, int sock,
 		  const struct sks_slot *init, uint32_t *ret_slot);
-/* Puts it at the head of its destination's chains of these families (SKS_SERVES_BOTH) that it
- * serves. */
-void sks_slot_link(struct sks_space *space, uint32_t slot, uint32_t families);
+/*
+ * Puts it first in its destination's chains of these families (SKS_SERVES_BOTH) that it serves.
+ * sock is borrowed; without it (-1) the packets find it in the chain until sks_slots_settle().
+ */
+void sks_slot_link(struct sks_space *space, uint32_t slot, uint32_t families, int sock);
+/* Takes it out of all. The next one of its chains is found there until sks_slots_settle(). */
 void sks_slot_drop(struct sks_space *space, uint32_t slot);
+/* Puts the chains' first sockets back to where the program finds them at once. */
+void sks_slots_settle(struct sks_space *space);
 
 /* Is the socket of that slot still open? */
 bool sks_slot_lives(const struct sks_maps *maps, uint32_t slot);

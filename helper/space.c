@@ -13,6 +13,7 @@
 
 #include "change.h"
 #include "classes.h"
+#include "group.h"
 #include "log.h"
 #include "slot.h"
 #include "space.h"
@@ -49,11 +50,20 @@ static int prepare_dir(const char *dir)
 	return sks_is_bpffs(dir) ? 0 : -ENOTSUP;
 }
 
-static void free_space(struct sks_space *space)
+/* Of one that has no maps. */
+static void free_memory(struct sks_space *space)
 {
 	sks_classes_free(space->classes);
-	sks_bpf_close(&space->maps);
+	free(space->touched.list);
+	for (unsigned int proto = SKS_TCP; proto <= SKS_UDP; proto++)
+		sks_ranges_free(&space->written[proto]);
 	free(space);
+}
+
+static void free_space(struct sks_space *space)
+{
+	sks_bpf_close(&space->maps);
+	free_memory(space);
 }
 
 static struct sks_space *new_space(const struct sks_spaces *spaces, uint64_t ino)
@@ -90,9 +100,15 @@ static int take_up(struct sks_space *space)
 		return err;
 	}
 	sks_store_recover(space);
+	sks_groups_recover(space);
 	sks_slots_recover(space);
-	/* None of these is worth leaving the namespace unserved: what runs, runs on. */
-	err = sks_classes_recover(space) ?: sks_bpf_refresh(space->dir, &space->maps);
+	err = sks_classes_recover(space);
+	if (err) { /* nothing can be changed without; what runs, runs on */
+		sks_bpf_close(&space->maps);
+		return err;
+	}
+	/* Not worth leaving the namespace unserved. */
+	err = sks_bpf_refresh(space->dir, &space->maps);
 	if (err)
 		sks_log(SKS_LOG_ERR, "%s: %s; the program there stays", space->dir, strerror(-err));
 	(void)sks_change_republish(space);
@@ -141,7 +157,7 @@ static void take_up_entry(struct sks_spaces *spaces, const char *name)
 	} else {
 		sks_log(SKS_LOG_ERR, "%s: cannot take up: %s", space->dir, strerror(-err));
 	}
-	free(space);
+	free_memory(space);
 }
 
 int sks_spaces_open(struct sks_spaces *spaces, const char *dir)
@@ -233,14 +249,14 @@ static int create(const struct sks_spaces *spaces, int netns, struct sks_space *
 	err = sks_bpf_create(unfinished, netns, &space->maps);
 	if (err)
 		return err;
-	if (rename(unfinished, space->dir)) {
+	err = sks_classes_recover(space);
+	if (!err && rename(unfinished, space->dir))
 		err = -errno;
+	if (err) {
 		sks_bpf_remove(unfinished);
 		sks_bpf_close(&space->maps);
-		return err;
 	}
-	space->classes = sks_classes_new();
-	return 0;
+	return err;
 }
 
 int sks_spaces_get(struct sks_spaces *spaces, int netns, uint64_t ino, struct sks_space **ret_space)
@@ -263,7 +279,7 @@ int sks_spaces_get(struct sks_spaces *spaces, int netns, uint64_t ino, struct sk
 	if (err == -ENOENT || err == -ENODEV)
 		err = create(spaces, netns, space);
 	if (err) {
-		free(space);
+		free_memory(space);
 		return err;
 	}
 	spaces->spaces[spaces->n++] = space;

@@ -13,25 +13,42 @@
 #include "../common/prefix.h"
 #include "../common/spec.h"
 #include "bpf.h"
+#include "ranges.h"
 
-struct sks_classes; /* helper/compile.h */
+struct sks_classes; /* helper/classes.h */
 
 /* One network namespace that has, or had, something steered. */
 struct sks_space {
 	uint64_t ino;
 	char dir[256]; /* of its pins */
 	struct sks_maps maps;
-	struct sks_classes
-		*classes; /* of the published table; NULL: not compiled by this helper yet */
-	uint32_t n_services, n_dests, n_slots, n_bindings; /* no used record at or beyond */
-	uint32_t next_binding;				   /* no free one before */
-	uint32_t next_dest, next_slot, next_rule[2];	   /* numbers are used in turn */
+	struct sks_classes *classes;			   /* the port table's */
+	uint32_t n_services, n_dests, n_slots, n_bindings; /* no used one at or beyond */
+	uint32_t used_bindings; /* in the next state, without what is left out */
+	uint32_t next_binding;	/* no free one before */
+	uint32_t next_dest, next_slot, next_group, next_rule[2]; /* numbers are used in turn */
 	/* Since the last sks_store_grace(): a program may still hold these numbers. */
 	struct {
-		uint8_t dests[SKS_MAX_DESTS], slots[SKS_MAX_SLOTS], rules[2 * SKS_MAX_RULES];
+		uint8_t dests[SKS_MAX_DESTS], slots[SKS_MAX_SLOTS], groups[SKS_MAX_GROUPS],
+			rules[2][SKS_MAX_RULES];
 	} freed;
-	uint8_t used_rules[2 * SKS_MAX_RULES]; /* by the current table or the next */
+	uint8_t used_groups[SKS_MAX_GROUPS];
+	uint8_t headless[SKS_MAX_DESTS]; /* whose heads may lag behind its chains (helper/head.c) */
+	/* Whose routes may be others than those that the table was made of. */
+	uint8_t dirty[SKS_MAX_SERVICES];
+	/* Numbers of the bindings that this change adds or kills; all: too many to list. */
+	struct {
+		uint32_t *list;
+		size_t n, room;
+		bool all;
+	} touched;
+	/* By protocol: where the table of the next state may differ from the current one. */
+	struct sks_ranges written[2];
+	bool compiling;	     /* the table of the next state is neither published nor discarded */
 	int64_t stale_since; /* ms; when destinations that nothing leads to were first seen, or 0 */
+	struct {
+		uint32_t epoch, idle;
+	} looked; /* what sks_dests_prune() last looked at */
 };
 
 static inline bool sks_alive(uint32_t born, uint32_t died, uint32_t epoch)
@@ -53,15 +70,25 @@ static inline uint32_t sks_next_epoch(const struct sks_space *space)
 /* Drops a change that an earlier helper did not finish, and learns which numbers are in use. */
 void sks_store_recover(struct sks_space *space);
 
-/* New records of the next state, all else zero. NULL: the namespace is full. */
-struct sks_service *sks_store_add_service(struct sks_space *space);
-struct sks_dest *sks_store_add_dest(struct sks_space *space);
-struct sks_binding *sks_store_add_binding(struct sks_space *space);
+/*
+ * New records of the next state, all else zero. 0, -ENOSPC: the namespace is full; or why its map
+ * could not grow.
+ */
+int sks_store_add_service(struct sks_space *space, struct sks_service **ret_service);
+int sks_store_add_dest(struct sks_space *space, struct sks_dest **ret_dest);
+int sks_store_add_binding(struct sks_space *space, enum sks_source source,
+			  struct sks_binding **ret_binding);
 
 /* The record is not in the next state. */
 void sks_store_kill_service(struct sks_space *space, struct sks_service *service);
 void sks_store_kill_dest(struct sks_space *space, struct sks_dest *dest);
 void sks_store_kill_binding(struct sks_space *space, struct sks_binding *binding);
+
+/*
+ * Which ports the change under way may touch, by protocol (SKS_TCP, SKS_UDP), merged: those of the
+ * bindings that it adds or kills, and of all bindings of marked services. -ENOMEM.
+ */
+int sks_store_affected(const struct sks_space *space, struct sks_ranges ret_ranges[2]);
 
 /* Is the record in the next state? */
 #define sks_in_next(space, record) sks_alive((record)->born, (record)->died, sks_next_epoch(space))
@@ -81,13 +108,37 @@ uint32_t sks_dest_families(const struct sks_dest *dest, uint32_t epoch);
 /* What it serves in the next state; a family that it does not serve any more is passed. */
 void sks_dest_set_families(struct sks_space *space, struct sks_dest *dest, uint32_t families);
 
+static inline void sks_counter_add(struct sks_counter *sum, const struct sks_counter *one)
+{
+	sum->steered += one->steered;
+	sum->refused += one->refused;
+	sum->errors += one->errors;
+	if (one->last_errno)
+		sum->last_errno = one->last_errno;
+}
+
+/* Its routes are to be resolved anew: sockets, destinations or clauses of it have changed. */
+static inline void sks_store_mark(struct sks_space *space, uint16_t service)
+{
+	space->dirty[service] = 1;
+}
+
+/* Numbers of which a program may still hold one that was freed: so they are used in turn. */
+struct sks_numbers {
+	enum sks_map map; /* whose entries the numbers are */
+	uint32_t first, max;
+	uint32_t stride; /* entries a number */
+	uint32_t *cursor;
+	const uint8_t *freed;
+	bool (*used)(const struct sks_space *space, uint32_t number);
+};
+
 /*
- * The next number from *cursor on, going round from first to end - 1, that is not used; end when
- * all are. One that was freed since the last grace is safe when this returns it.
+ * A number that is not used, and that no program holds any more; the map grows where it has to. 0,
+ * -ENOSPC: all max are used; or why the map could not grow.
  */
-uint32_t sks_store_take_number(struct sks_space *space, uint32_t *cursor, uint32_t first,
-			       uint32_t end, const uint8_t *freed,
-			       bool (*used)(const struct sks_space *space, uint32_t number));
+int sks_store_take_number(struct sks_space *space, const struct sks_numbers *numbers,
+			  uint32_t *ret_number);
 
 /*
  * Waits until no program runs that began before: it could still use a number that it read from the

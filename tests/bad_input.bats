@@ -199,6 +199,11 @@ END
 	unharmed
 }
 
+@test "bad input: what is refused is not steered, whatever was found out before" {
+	is "$(probe taken)" 'taken: EADDRINUSE 127.0.0.1:8888/tcp is steered to'
+	unharmed
+}
+
 @test "bad input: clients that hang up, with and without a descriptor on its way" {
 	answer gone hundred-gone hundred-gone-with-descriptor
 	unharmed
@@ -223,7 +228,22 @@ keeps_no_more_than() {
 	gets 127.0.0.1 2005 user5
 	gets 127.0.0.1 3005 root5
 	# It is as busy as it can be: more is for others.
-	wait_until 5 keeps_no_more_than 16
+	wait_until 5 keeps_no_more_than 128
 	kill_server hoard
 	unharmed
+}
+
+@test "bad input: a hundred processes of a user with dear requests hardly keep others waiting" {
+	local AS_WHO i
+	AS=nobody as_who
+	kill -STOP "$(helper_pid)"
+	start_server crowd "${AS_WHO[@]}" /usr/bin/python3 "$PROGS/wire_probe.py" "$SOCKET" crowd 120
+	wait_until 20 grep -q crowded "$SKS_DIR/crowd.log"
+	kill -CONT "$(helper_pid)"
+	for i in {1..12}; do
+		AS=user2 serve "user$i" "$((2000 + i))" "0.0.0.0#$((7000 + i))"
+		silent "user$i"
+	done
+	gets 127.0.0.1 2012 user12
+	kill_server crowd
 }

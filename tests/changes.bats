@@ -55,6 +55,20 @@ load acts
 	gets 127.0.0.1 9000 web
 }
 
+@test '"*": what a stranger held comes back with the next change of the label' {
+	start_helper
+	plain stranger 0.0.0.0#443
+	serve web '*' SKSTEER_LABEL=web 0.0.0.0#7777
+	gets 127.0.0.1 442 web
+	ctl bind web any:6
+	gets 127.0.0.1 443 stranger
+	kill_server stranger
+	refused 127.0.0.1 443
+	ctl bind web any:5
+	gets 127.0.0.1 443 web
+	is "$(service '.left_out | length' web)" 0
+}
+
 @test "[::]:7777=80 means IPv4 too where that socket is dual-stack" {
 	start_helper
 	serve web '[::]:7777=80' ::#7777
@@ -67,6 +81,17 @@ load acts
 	does two 'open v6 tcp :: 7777 v6only' 'open v4 tcp 0.0.0.0 7777'
 	gets ::1 80 v6
 	refused 127.0.0.1 80
+}
+
+@test "every address of one family is none of the other's, where the server has both" {
+	start_helper
+	serve web '0.0.0.0/0:80;[::/0]:81' ::#7777
+	silent web
+	plain stranger ::1#80 127.0.0.1#81
+	gets 127.0.0.1 80 web
+	gets ::1 80 stranger
+	gets ::1 81 web
+	gets 127.0.0.1 81 stranger
 }
 
 @test "one port on two interfaces: each listener has what arrives on its own, and none loses" {
@@ -278,4 +303,21 @@ serves_all() {
 	has "$output" 'more than 256 ports for user 65534'
 	((took < 500 * SKS_SLOW)) || fail "it took $took ms"
 	is "$(service '[.bindings[].ports] | unique | join(" ")' label1)" 20001
+}
+
+@test "a user whose sockets of an interface are gone stands in nobody's way" {
+	start_helper
+	AS=nobody act mean SKSTEER_LABEL=mean SKSTEER_PORTS=127.0.2.0/24:8080
+	does mean 'open a tcp 0.0.0.0 7777 reuse dev=lo' 'open b tcp 0.0.0.0 7777 reuse' 'close a'
+	wait_until 5 sks_socket_count_is 1
+	# Five prefixes are more than a rule holds beside one of an interface.
+	AS=nobody as_who
+	SKSTEER_SOCKET=$SOCKET in_ns "${AS_WHO[@]}" "$CTL" bind mean 127.0.{3,4,5,6}.0/24:8080
+	# Now both refuse.
+	does mean 'close b'
+	wait_until 5 sks_socket_count_is 0
+	act good SKSTEER_PORTS=any:9
+	does good 'open c tcp 0.0.0.0 9999'
+	gets 127.0.0.1 9 c
+	refused 127.0.6.1 8080
 }

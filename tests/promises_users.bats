@@ -217,3 +217,15 @@ unprivileged_start() {
 	AS=namespaced refuses 'port 80 is for root' 80
 	AS=root grants 80
 }
+
+@test "promise 4: who has connected and then runs a setuid program may do no more than before" {
+	need su
+	start_helper
+	cp "$BATS_TEST_DIRNAME/wire_probe.py" "$PROGS"
+	kill -STOP "$(helper_pid)"
+	start_server probe "${AS_NOBODY[@]}" /usr/bin/python3 "$PROGS/wire_probe.py" "$SOCKET" from-setuid
+	wait_until 5 grep -q raised "$SKS_DIR/probe.log"
+	kill -CONT "$(helper_pid)"
+	wait_until 5 grep -q from-setuid "$SKS_DIR/probe.log"
+	has "$(log_of probe)" 'EACCES 80: port 80 is for root'
+}

@@ -4,11 +4,13 @@
 
 Each case is a connection of its own and a line on stdout: "CASE: ERRNO text", "CASE: steered" or
 "CASE: done" with the text if there is any, or "CASE: no answer". The cases stand below, each a
-function; with "hoard N" it goes on for ever.
+function; with "hoard N" or "crowd N" it goes on for ever.
 """
+import ctypes
 import errno
 import os
 import select
+import signal
 import socket
 import struct
 import sys
@@ -17,10 +19,12 @@ import time
 VERSION = 1
 REQUEST = "=HHHHIHH16s16s64s16s"
 CHECK, REGISTER, ATTEND, STATUS, BIND, UNBIND, UNLOAD = range(1, 8)
+CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 UDPLITE, SCTP, MPTCP = 136, 132, 262
 NEVER = 60  # seconds; every answer comes long before
 
 path = sys.argv[1]
+libc = ctypes.CDLL(None)
 cases = {}
 kept = []  # what a case wants to stay open until its answer
 
@@ -320,6 +324,14 @@ def second_record():
 
 
 @case
+def taken():
+    """A target that another instance has: refused after the socket was found to be meant."""
+    kept.append(listener())
+    ask(request(spec=b"8888"), [kept[-1].dup()])
+    return ask(request(spec=b"8888"), [listener()]).split(' "@')[0]
+
+
+@case
 def idle():
     """Says nothing after the greeting, and how many seconds the helper had patience."""
     conn = greet()
@@ -344,6 +356,26 @@ def hundred_gone_with_descriptor():
     return "gone"
 
 
+@case
+def from_setuid():
+    """For a low port, once the process that connected has become a setuid program."""
+    conn, pid = connect(), os.getpid()
+    if os.fork():
+        silent, mouth = os.pipe()
+        os.dup2(silent, 0)  # it waits for a password
+        os.set_inheritable(mouth, True)
+        os.execlp("su", "su")
+    while "\t0\t" not in open(f"/proc/{pid}/status").read().split("Uid:")[1].split("\n")[0]:
+        time.sleep(0.02)
+    print("raised", flush=True)
+    with conn, listener() as sock:
+        conn.recv(64)
+        socket.send_fds(conn, [request(spec=b"80")], [sock.fileno()])
+        answer = receive(conn)
+    os.kill(pid, signal.SIGKILL)
+    return answer
+
+
 def hoard(n):
     """Keeps n connections open, anew as soon as one is dropped. Says when it has them."""
     conns = {}
@@ -360,11 +392,35 @@ def hoard(n):
             conns.pop(fd).close()
 
 
+def crowd(n):
+    """n processes that ask for ever, from one new network namespace after the other. The helper is
+    stopped, and each has a connection when it says "crowded"."""
+    there, here = os.pipe()
+    assert libc.unshare(CLONE_NEWUSER) == 0
+    for _ in range(n):
+        if os.fork() == 0:
+            break
+    else:
+        while n:
+            n -= len(os.read(there, n))
+        print("crowded", flush=True)
+        os.wait()
+    while libc.unshare(CLONE_NEWNET) == 0:
+        with connect() as conn, listener() as sock:
+            os.write(here, b"x")
+            try:
+                conn.recv(64)
+                socket.send_fds(conn, [request(CHECK)], [sock.fileno()])
+                conn.recv(4096)
+            except OSError:  # hung up on
+                pass
+
+
 def main():
     add_records()
     add_descriptors()
-    if sys.argv[2] == "hoard":
-        hoard(int(sys.argv[3]))
+    if sys.argv[2] in ("hoard", "crowd"):
+        {"hoard": hoard, "crowd": crowd}[sys.argv[2]](int(sys.argv[3]))
     for name in sys.argv[2:]:
         print(f"{name}: {cases[name]()}", flush=True)
         kept.clear()

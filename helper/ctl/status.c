@@ -20,23 +20,7 @@
 #include "table.h"
 
 /* Far beyond what full maps make; another program at that socket could send anything. */
-#define MAX_REPORT (64 << 20)
-
-static int read_pins(const struct sks_ctl *ctl, uint64_t ino, struct json_object **ret_report)
-{
-	struct sks_space space = { 0 };
-	struct json_object *report;
-	int err = sks_report_open(ctl->bpffs, ino, &space);
-
-	if (err)
-		return err;
-	report = sks_report(&space, SKS_UID_ALL);
-	sks_bpf_close(&space.maps);
-	if (!report)
-		return -ENOMEM;
-	*ret_report = report;
-	return 0;
-}
+#define MAX_REPORT (1 << 30)
 
 /*
  * That nothing is pinned says something only where a bpffs is seen: `ip netns exec` shows a /sys
@@ -139,7 +123,7 @@ static const char *pins_text(int err)
 static int read_here(const struct sks_ctl *ctl, struct json_object **ret_report)
 {
 	char why[SKS_CTL_WHYLEN];
-	int err, pins_err = read_pins(ctl, ctl->netns_ino, ret_report);
+	int err, pins_err = sks_report_pins(ctl->bpffs, ctl->netns_ino, ret_report);
 
 	if (!pins_err)
 		return 0;
@@ -165,7 +149,7 @@ static int read_entry(const struct sks_ctl *ctl, const char *name, struct json_o
 	ino = strtoull(name + 4, &end, 10);
 	if (!name[4] || *end)
 		return 0; /* being set up, or nothing of ours */
-	err = read_pins(ctl, ino, &report);
+	err = sks_report_pins(ctl->bpffs, ino, &report);
 	if (!err)
 		json_object_array_add(namespaces, report);
 	else if (err != -ENOENT)

@@ -39,15 +39,45 @@ static int open_pin(const char *dir, const char *name)
 	return fd;
 }
 
-static void *map_pin(const char *dir, const char *name, size_t size)
+/* *ret_entries: how many of that size there are. */
+static void *map_pin(const char *dir, const char *name, size_t size, __u32 *ret_entries)
 {
 	int fd = open_pin(dir, name);
-	void *mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	struct bpf_map_info info = {};
+	union bpf_attr attr = {};
+	void *mem;
 
+	attr.info.bpf_fd = (__u32)fd;
+	attr.info.info_len = sizeof(info);
+	attr.info.info = (__u64)(unsigned long)&info;
+	if (syscall(SYS_bpf, BPF_OBJ_GET_INFO_BY_FD, &attr, sizeof(attr)))
+		err(2, "%s", name);
+	if (info.value_size != size)
+		errx(2, "%s has values of %u bytes", name, info.value_size);
+	mem = mmap(NULL, size * info.max_entries, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (mem == MAP_FAILED)
 		err(2, "mmap %s", name);
 	close(fd);
+	*ret_entries = info.max_entries;
 	return mem;
+}
+
+static struct sks_ports *ports;
+static struct sks_dest *dests;
+static struct sks_slot *slots;
+static struct sks_service *services;
+static struct sks_binding *bindings;
+static __u32 n_dests, n_slots, n_services, n_bindings;
+
+static void map_all(const char *dir)
+{
+	__u32 one;
+
+	ports = map_pin(dir, "ports", sizeof(*ports), &one);
+	dests = map_pin(dir, "dests", sizeof(*dests), &n_dests);
+	slots = map_pin(dir, "slots", sizeof(*slots), &n_slots);
+	services = map_pin(dir, "services", sizeof(*services), &n_services);
+	bindings = map_pin(dir, "bindings", sizeof(*bindings), &n_bindings);
 }
 
 static bool holds_socket(int sockets, __u32 slot, __u64 *ret_cookie)
@@ -73,12 +103,11 @@ static bool is_current(const char *what, unsigned int i, __u32 born, __u32 died,
 	return false;
 }
 
-static bool is_chained(const struct sks_dest *dest, const struct sks_slot *slots, __u32 slot,
-		       int family)
+static bool is_chained(const struct sks_dest *dest, __u32 slot, int family)
 {
 	__u32 at = dest->slot[family];
 
-	for (int n = 0; n < (int)SKS_MAX_SLOTS && at && at < SKS_MAX_SLOTS; n++) {
+	for (__u32 n = 0; n < n_slots && at && at < n_slots; n++) {
 		if (at == slot)
 			return true;
 		at = slots[at].next[family];
@@ -86,14 +115,12 @@ static bool is_chained(const struct sks_dest *dest, const struct sks_slot *slots
 	return false;
 }
 
-static void audit_slots(const char *dir, const struct sks_dest *dests, struct sks_service *services,
-			unsigned int members[SKS_MAX_SERVICES])
+static void audit_slots(const char *dir, unsigned int members[SKS_MAX_SERVICES])
 {
-	const struct sks_slot *slots = map_pin(dir, "slots", sizeof(*slots) * SKS_MAX_SLOTS);
 	int sockets = open_pin(dir, "sockets");
 
-	for (__u32 i = 1; i < SKS_MAX_SLOTS; i++) {
-		const struct sks_dest *dest = &dests[slots[i].dest % SKS_MAX_DESTS];
+	for (__u32 i = 1; i < n_slots; i++) {
+		const struct sks_dest *dest = &dests[slots[i].dest % n_dests];
 		__u64 cookie = 0;
 		bool held = holds_socket(sockets, i, &cookie);
 
@@ -101,13 +128,13 @@ static void audit_slots(const char *dir, const struct sks_dest *dests, struct sk
 			FAULT("slot %u has a socket and no record\n", i);
 		if (!slots[i].cookie)
 			continue;
-		members[dest->service % SKS_MAX_SERVICES]++;
+		members[dest->service % n_services]++;
 		if (!held || cookie != slots[i].cookie)
 			FAULT("slot %u has a record and no socket\n", i);
-		if (!dest->born || !services[dest->service % SKS_MAX_SERVICES].born)
+		if (!dest->born || !services[dest->service % n_services].born)
 			FAULT("slot %u has no destination or service\n", i);
 		for (int family = SKS_V4; family <= (int)SKS_V6; family++) {
-			if (slots[i].families & 1 << family && !is_chained(dest, slots, i, family))
+			if (slots[i].families & 1 << family && !is_chained(dest, i, family))
 				FAULT("slot %u is in no chain of family %d\n", i, family);
 		}
 	}
@@ -115,27 +142,23 @@ static void audit_slots(const char *dir, const struct sks_dest *dests, struct sk
 
 static int audit(const char *dir)
 {
-	const struct sks_ports *ports = map_pin(dir, "ports", sizeof(*ports));
-	const struct sks_dest *dests = map_pin(dir, "dests", sizeof(*dests) * SKS_MAX_DESTS);
-	struct sks_service *services =
-		map_pin(dir, "services", sizeof(*services) * SKS_MAX_SERVICES);
-	const struct sks_binding *bindings =
-		map_pin(dir, "bindings", sizeof(*bindings) * SKS_MAX_BINDINGS);
 	static unsigned int members[SKS_MAX_SERVICES];
 	__u32 epoch = ports->head.epoch;
 
-	for (unsigned int i = 0; i < SKS_MAX_DESTS; i++) {
+	if (ports->head.generation & 1)
+		FAULT("maps are being replaced\n");
+	for (unsigned int i = 0; i < n_dests; i++) {
 		if (is_current("destination", i, dests[i].born, dests[i].died, epoch) &&
 		    !services[dests[i].service].born)
 			FAULT("destination %u has no service\n", i);
 	}
-	for (unsigned int i = 0; i < SKS_MAX_BINDINGS; i++) {
+	for (unsigned int i = 0; i < n_bindings; i++) {
 		if (is_current("binding", i, bindings[i].born, bindings[i].died, epoch) &&
 		    !services[bindings[i].service].born)
 			FAULT("binding %u has no service\n", i);
 	}
-	audit_slots(dir, dests, services, members);
-	for (unsigned int i = 0; i < SKS_MAX_SERVICES; i++) {
+	audit_slots(dir, members);
+	for (unsigned int i = 0; i < n_services; i++) {
 		if (is_current("service", i, services[i].born, services[i].died, epoch) &&
 		    !services[i].named && !members[i])
 			FAULT("service %u (%s) is ephemeral and has no socket\n", i,
@@ -144,22 +167,15 @@ static int audit(const char *dir)
 	for (unsigned int i = 0; i < 2 * SKS_PORT_NUMBERS; i++) {
 		__u16 value = ports->table[(epoch & 1) * 2 * SKS_PORT_NUMBERS + i];
 
-		if (value && value < SKS_TABLE_RULES && !dests[value % SKS_MAX_DESTS].born)
+		if (value && value < SKS_TABLE_RULES && !dests[value % n_dests].born)
 			FAULT("port %u leads to destination %u, which is not there\n",
 			      i % SKS_PORT_NUMBERS, value);
 	}
 	return faults ? 1 : 0;
 }
 
-static int cut(const char *dir)
+static int cut(void)
 {
-	const struct sks_ports *ports = map_pin(dir, "ports", sizeof(*ports));
-	struct sks_dest *dests = map_pin(dir, "dests", sizeof(*dests) * SKS_MAX_DESTS);
-	struct sks_slot *slots = map_pin(dir, "slots", sizeof(*slots) * SKS_MAX_SLOTS);
-	struct sks_service *services =
-		map_pin(dir, "services", sizeof(*services) * SKS_MAX_SERVICES);
-	struct sks_binding *bindings =
-		map_pin(dir, "bindings", sizeof(*bindings) * SKS_MAX_BINDINGS);
 	__u32 next = ports->head.epoch + 1;
 	unsigned int service = 0, binding = 0;
 
@@ -174,42 +190,31 @@ static int cut(const char *dir)
 						  .last = 9,
 						  .source = SKS_FROM_SPEC,
 						  .where = 1 };
-	for (int i = 0; i < (int)SKS_MAX_BINDINGS; i++) {
+	for (unsigned int i = 0; i < n_bindings; i++) {
 		if (bindings[i].born && !strcmp(services[bindings[i].service].label, "cut"))
 			bindings[i].died = next;
 	}
-	for (int i = 1; i < (int)SKS_MAX_SLOTS; i++) {
+	for (unsigned int i = 1; i < n_slots; i++) {
 		if (slots[i].cookie && !strcmp(services[dests[slots[i].dest].service].label, "cut"))
 			slots[i].cookie = 0;
 	}
 	return 0;
 }
 
-static int print_epoch(const char *dir)
-{
-	const struct sks_ports *ports = map_pin(dir, "ports", sizeof(*ports));
-
-	printf("%u\n", ports->head.epoch);
-	return 0;
-}
-
-static int make_old(const char *dir)
-{
-	struct sks_ports *ports = map_pin(dir, "ports", sizeof(*ports));
-
-	ports->head.program ^= 1;
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
-	if (argc == 3 && !strcmp(argv[1], "audit"))
+	if (argc != 3)
+		errx(2, "usage: pins audit|cut|epoch|old DIR");
+	map_all(argv[2]);
+	if (!strcmp(argv[1], "audit"))
 		return audit(argv[2]);
-	if (argc == 3 && !strcmp(argv[1], "cut"))
-		return cut(argv[2]);
-	if (argc == 3 && !strcmp(argv[1], "epoch"))
-		return print_epoch(argv[2]);
-	if (argc == 3 && !strcmp(argv[1], "old"))
-		return make_old(argv[2]);
-	errx(2, "usage: pins audit|cut|epoch|old DIR");
+	if (!strcmp(argv[1], "cut"))
+		return cut();
+	if (!strcmp(argv[1], "epoch"))
+		printf("%u\n", ports->head.epoch);
+	else if (!strcmp(argv[1], "old"))
+		ports->head.program ^= 1;
+	else
+		errx(2, "no such thing: %s", argv[1]);
+	return 0;
 }

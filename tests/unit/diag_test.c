@@ -207,7 +207,7 @@ static size_t check_held(const int *fds, int type, uint8_t proto)
 	struct sks_held_list list = { 0 };
 	size_t want = 0;
 
-	check(sks_diag_held(there, proto, &list) == 0, "sks_diag_held(%u)", proto);
+	check(sks_diag_held(there, proto, NULL, 0, &list) == 0, "sks_diag_held(%u)", proto);
 	for (size_t i = 0; i < N_SAMPLES; i++) {
 		const struct sample *s = &samples[i];
 
@@ -231,13 +231,13 @@ static void check_extremes(size_t n_before)
 	int fds[MANY];
 
 	/* 253 (RFC 3692) has no diag module: that must not look like "no sockets". */
-	check(sks_diag_held(there, 253, &list) == -ENOENT && list.n == 42,
+	check(sks_diag_held(there, 253, NULL, 0, &list) == -ENOENT && list.n == 42,
 	      "a protocol without diag is an error, and the list untouched");
 	go(there);
 	for (size_t i = 0; i < MANY; i++, s.port++)
 		fds[i] = make(&s);
 	go(home);
-	check(sks_diag_held(there, IPPROTO_TCP, &list) == 0, "a long dump");
+	check(sks_diag_held(there, IPPROTO_TCP, NULL, 0, &list) == 0, "a long dump");
 	s.port = 20000;
 	for (size_t i = 0; i < MANY; i++, s.port++)
 		found += matches(&s, find(&list, &s, fds[i]));

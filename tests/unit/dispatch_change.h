@@ -13,7 +13,7 @@
 #include "dispatch_random.h"
 #include "dispatch_real.h"
 
-#define CROWDED 120 /* bindings, from which on more of them go than come */
+#define CROWDED 160 /* bindings, from which on more of them go than come */
 
 static struct model model;	   /* the published state */
 static struct model next;	   /* with the change under way */
@@ -43,8 +43,7 @@ static unsigned int pick_service(void)
 
 	if (next.alive[i])
 		return i;
-	record = sks_store_add_service(space);
-	need(record != NULL, "sks_store_add_service");
+	need_done(sks_store_add_service(space, &record), "sks_store_add_service");
 	record->named = 1;
 	snprintf(record->label, sizeof(record->label), "s%u", i);
 	next.alive[i] = true;
@@ -233,8 +232,7 @@ static void arrive(struct m_listener wanted)
 		*first = wanted.port;
 		sks_owner_next(space, record)->first_port[wanted.proto] = wanted.port;
 	}
-	dest = sks_dest_get(space, record, &sock);
-	need(dest != NULL, "sks_dest_get");
+	need_done(sks_dest_get(space, record, &sock, &dest), "sks_dest_get");
 	arrival_families = wanted.families;
 	end_stand_ins(&wanted);
 	if (!l) {
@@ -369,6 +367,28 @@ static void forget_closed(struct model *m)
 	}
 }
 
+static bool are_siblings(const struct m_listener *a, const struct m_listener *b)
+{
+	return a != b && a->used && b->used && a->service == b->service && a->proto == b->proto &&
+	       a->port == b->port;
+}
+
+/* A listener loses all its sockets where another could serve its bindings, and it is seen. */
+static void lose_sibling(void)
+{
+	struct m_listener *l = &model.listeners[below(M_LISTENERS)];
+	bool lost = false;
+
+	for (unsigned int i = 0; i < M_LISTENERS && !lost; i++)
+		lost = l->n && model.listeners[i].n && are_siblings(l, &model.listeners[i]);
+	for (unsigned int i = 0; lost && i < l->n; i++)
+		close_socket(&l->sockets[i]);
+	if (lost) {
+		(void)sks_slots_sweep(space);
+		forget_closed(&model);
+	}
+}
+
 /* Servers go and shut down while the helper does something else. */
 static void shuffle_sockets(void)
 {
@@ -388,6 +408,8 @@ static void shuffle_sockets(void)
 		(void)sks_slots_sweep(space);
 		forget_closed(&model);
 	}
+	if (chance(30))
+		lose_sibling();
 }
 
 #endif

@@ -15,10 +15,10 @@
 #include "../../common/prefix.h"
 #include "../../common/spec.h"
 
-#define M_SERVICES  3
-#define M_LISTENERS 16
+#define M_SERVICES  5
+#define M_LISTENERS 20
 #define M_SOCKETS   4
-#define M_BINDINGS  192
+#define M_BINDINGS  256
 #define M_ELSEWHERE 1 /* an interface on which no packet of the test comes in */
 
 /* M_SILENT: open, but takes nothing (a connected UDP socket, a shut down listener). */

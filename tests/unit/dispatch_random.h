@@ -78,7 +78,7 @@ static void random_range(struct m_binding *b)
 	static const uint32_t widths[] = { 2, 3, 50, 1024, 1025, 30000 };
 	uint32_t last;
 
-	if (chance(8)) {
+	if (chance(11)) {
 		b->all = true;
 		b->first = 1;
 		b->last = 65535;

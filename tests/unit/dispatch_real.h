@@ -9,6 +9,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sched.h>
@@ -19,6 +20,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../../helper/space.h"
@@ -44,11 +46,15 @@ static void need_done(int err, const char *what)
 	need(err == 0, what);
 }
 
-/* The program's pin may be another one since the helper has started anew. */
+/* The program is another one when the helper has started anew, or a map has grown. */
 static void real_open_program(void)
 {
+	static uint32_t generation;
 	char path[512];
 
+	if (real_program >= 0 && generation == space->maps.ports->head.generation)
+		return;
+	generation = space->maps.ports->head.generation;
 	if (real_program >= 0)
 		close(real_program);
 	snprintf(path, sizeof(path), "%s/program", space->dir);
@@ -56,8 +62,28 @@ static void real_open_program(void)
 	need(real_program >= 0, path);
 }
 
+/*
+ * What the program and the maps are loaded, attached and changed with is CAP_BPF and CAP_NET_ADMIN
+ * alone: the verifier lets a program do less then.
+ */
+static void real_restrict(bool on)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	need(!syscall(SYS_capget, &header, data), "capget");
+	data[0].effective = data[0].permitted;
+	data[1].effective = data[1].permitted;
+	if (on) {
+		data[0].effective &= 1u << CAP_NET_ADMIN;
+		data[1].effective &= 1u << (CAP_BPF - 32);
+	}
+	need(!syscall(SYS_capset, &header, data), "capset");
+}
+
 static void real_stop(void)
 {
+	real_restrict(false);
 	while (real_spaces.n)
 		sks_spaces_remove(&real_spaces, real_spaces.spaces[0]);
 	(void)umount2(real_dir, MNT_DETACH);
@@ -81,9 +107,9 @@ static void real_start(void)
 	close(sock);
 	real_netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	need(real_netns >= 0 && fstat(real_netns, &st) == 0, "/proc/self/ns/net");
+	real_restrict(true);
 	need_done(sks_spaces_open(&real_spaces, real_dir), "sks_spaces_open");
 	need_done(sks_spaces_get(&real_spaces, real_netns, st.st_ino, &space), "sks_spaces_get");
-	real_open_program();
 }
 
 /* The helper is killed here and now, and the next one takes up what it finds. */
@@ -95,7 +121,6 @@ static void real_crash(void)
 	errno = ENOENT;
 	need(real_spaces.n == 1, "the namespace of before a crash");
 	space = real_spaces.spaces[0];
-	real_open_program();
 }
 
 /* A socket that serves these families; its own port does not matter to the program. */
@@ -122,7 +147,7 @@ static struct m_socket real_socket(uint8_t proto, uint8_t families)
 	return s;
 }
 
-static void real_silence(const struct m_socket *s, uint8_t proto)
+__attribute__((unused)) static void real_silence(const struct m_socket *s, uint8_t proto)
 {
 	struct sockaddr_in6 to = { .sin6_family = AF_INET6, .sin6_port = htons(9) };
 	struct sockaddr_in to4 = { .sin_family = AF_INET, .sin_port = htons(9) };
@@ -137,7 +162,7 @@ static void real_silence(const struct m_socket *s, uint8_t proto)
 		need(!connect(s->fd, (struct sockaddr *)&to4, sizeof(to4)), "connect, IPv4");
 }
 
-static struct m_verdict real_verdict(const struct m_packet *p)
+__attribute__((unused)) static struct m_verdict real_verdict(const struct m_packet *p)
 {
 	struct bpf_sk_lookup ctx = {
 		.family = m_family(p->family),
@@ -152,6 +177,7 @@ static struct m_verdict real_verdict(const struct m_packet *p)
 		memcpy(ctx.local_ip6, p->addr, sizeof(ctx.local_ip6));
 	else
 		memcpy(&ctx.local_ip4, p->addr, sizeof(ctx.local_ip4));
+	real_open_program();
 	need(bpf_prog_test_run_opts(real_program, &opts) == 0, "BPF_PROG_TEST_RUN");
 	if (opts.retval == SK_DROP)
 		return (struct m_verdict){ .kind = M_DROP };

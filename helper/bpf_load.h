@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Owns what the files behind helper/bpf.h share. */
+#ifndef SKSTEER_BPF_LOAD_H
+#define SKSTEER_BPF_LOAD_H
+
+#include "bpf.h"
+
+#define SKS_PIN_PATH 512
+/* Pins of what is not running yet: NAME-new. */
+#define SKS_PIN_NEW "-new"
+
+struct sks_map_kind {
+	const char *name; /* of the pin */
+	size_t size;	  /* of a value */
+	uint32_t max;	  /* entries */
+	bool mapped;	  /* into memory */
+};
+extern const struct sks_map_kind sks_map_kinds[SKS_MAP_COUNT];
+
+struct dispatch; /* the skeleton */
+
+/* What was loaded. The descriptors are the skeleton's. */
+struct sks_loaded {
+	struct dispatch *skel;
+	int fd[SKS_MAP_COUNT];
+	int program; /* -1: only maps were made */
+};
+
+/*
+ * Over the maps of reuse, but for those with a number of entries, which are new and empty; both
+ * NULL: all are. without a program if not run. 0 or -errno, of which sks_bpf_why() says more.
+ */
+int sks_bpf_load(const struct sks_maps *reuse, const uint32_t entries[SKS_MAP_COUNT], bool run,
+		 struct sks_loaded *ret_loaded);
+void sks_bpf_unload(struct sks_loaded *loaded);
+/* Tells two builds apart, as program tags can't (6.18 computes them otherwise than 6.12). */
+uint64_t sks_bpf_hash(void);
+
+int sks_bpf_pin(int fd, const char *dir, const char *name, const char *suffix);
+/* NAME-new becomes NAME wherever there is one, the program last. 0 or the first -errno. */
+int sks_bpf_adopt_pins(const char *dir);
+void sks_bpf_drop_new_pins(const char *dir);
+/*
+ * Adopts the new pins where their program is the one that packets run already, or drops them:
+ * bpf_link_update() decides which maps count. 0, or -errno: it could not, and none is dropped.
+ */
+int sks_bpf_put_right(const char *dir, int link);
+
+/* The sum of one entry over all CPUs. */
+int sks_bpf_sum_counter(int map, uint32_t key, struct sks_counter *ret_sum);
+/* Each CPU's own value; *ret_sum as above. */
+int sks_bpf_copy_counter(int from, int to, uint32_t key, struct sks_counter *ret_sum);
+
+/* helper/bpf_copy.c: the first n entries of one sockmap into another. 0 or -errno. */
+int sks_bpf_copy_sockets(int from, int to, uint32_t n);
+
+/* helper/bpf_why.c: nothing has been said of what begins now. */
+void sks_bpf_forget(void);
+/* In our own words, where neither libbpf nor the verifier has said anything. Returns err. */
+int sks_bpf_explain(int err, const char *what);
+
+#endif
