@@ -5,9 +5,11 @@
 #include <netinet/in.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "../common/raw.h"
+#include "memory.h"
 #include "real.h"
 
 #define DEFAULT_WEIGHT 100
@@ -27,7 +29,8 @@ static const char variable_names[VARIABLES][9] = {
 
 enum state { UNREAD, READING, UNUSED, IN_USE };
 
-static struct sks_config config;
+struct sks_memory *sks_memory;
+static struct sks_config *config; /* in it */
 static _Atomic enum state state;
 
 /*
@@ -77,17 +80,17 @@ static void complain(char *ret_text, size_t size, enum variable variable, const 
 
 static void refuse(enum variable variable, const char *value, const char *what)
 {
-	complain(config.error, sizeof(config.error), variable, value, what);
+	complain(config->error, sizeof(config->error), variable, value, what);
 }
 
 static void ignore(enum variable variable, const char *value, const char *what)
 {
-	complain(config.warning, sizeof(config.warning), variable, value, what);
+	complain(config->warning, sizeof(config->warning), variable, value, what);
 }
 
 static void check_spec(void)
 {
-	struct sks_spec_cursor cursor = { .text = config.spec, .len = config.spec_len };
+	struct sks_spec_cursor cursor = { .text = config->spec, .len = config->spec_len };
 	struct sks_spec_error error;
 	struct sks_target target;
 	int more;
@@ -96,16 +99,16 @@ static void check_spec(void)
 		uint8_t proto = target.proto == IPPROTO_UDP ? SKS_UDP : SKS_TCP;
 
 		if ((uint32_t)target.last - target.first >= SKS_RANGE_EXCLUSIVE)
-			config.wide |= proto;
+			config->wide |= proto;
 		if (target.listener_port)
-			config.named |= proto;
+			config->named |= proto;
 		else
-			config.unnamed |= proto;
+			config->unnamed |= proto;
 	}
 	if (more < 0) {
 		struct sks_text text;
 
-		sks_text_init(&text, config.error, sizeof(config.error));
+		sks_text_init(&text, config->error, sizeof(config->error));
 		sks_text_str(&text, "SKSTEER_PORTS: ");
 		sks_text_str(&text, error.text);
 	}
@@ -116,7 +119,7 @@ static void set_spec(const char *value)
 	size_t len;
 
 	if (!is_set(value)) {
-		config.unnamed = SKS_TCP | SKS_UDP; /* a label alone takes the first listeners */
+		config->unnamed = SKS_TCP | SKS_UDP; /* a label alone takes the first listeners */
 		return;
 	}
 	len = strnlen(value, SKS_SPEC_MAX + 1);
@@ -124,8 +127,8 @@ static void set_spec(const char *value)
 		refuse(PORTS, NULL, ": longer than 16384 bytes");
 		return;
 	}
-	memcpy(config.spec, value, len);
-	config.spec_len = (uint32_t)len;
+	memcpy(config->spec, value, len);
+	config->spec_len = (uint32_t)len;
 	check_spec();
 }
 
@@ -134,7 +137,7 @@ static void set_label(const char *value)
 	if (!is_set(value))
 		return;
 	if (sks_label_is_valid(value))
-		memcpy(config.label, value, strnlen(value, SKS_LABEL_MAX));
+		memcpy(config->label, value, strnlen(value, SKS_LABEL_MAX));
 	else
 		refuse(LABEL, value, ": a label is [A-Za-z0-9][A-Za-z0-9_.-]{0,62}");
 }
@@ -144,16 +147,16 @@ static void set_mode(const char *value)
 	uint32_t weight = DEFAULT_WEIGHT;
 
 	if (!is_set(value) || !strcmp(value, "refuse")) {
-		config.mode = SKS_MODE_REFUSE;
+		config->mode = SKS_MODE_REFUSE;
 	} else if (!strcmp(value, "replace")) {
-		config.mode = SKS_MODE_REPLACE;
+		config->mode = SKS_MODE_REPLACE;
 	} else if (!strcmp(value, "share")) {
-		config.mode = SKS_MODE_SHARE;
+		config->mode = SKS_MODE_SHARE;
 	} else if (!strcmp(value, "join") ||
 		   (!strncmp(value, "join=", 5) &&
 		    !sks_uint_parse(value + 5, strlen(value + 5), UINT16_MAX, &weight) && weight)) {
-		config.mode = SKS_MODE_JOIN;
-		config.weight = (uint16_t)weight;
+		config->mode = SKS_MODE_JOIN;
+		config->weight = (uint16_t)weight;
 	} else {
 		refuse(MODE, value, ": not refuse, replace, join, join=1 to join=65535, or share");
 	}
@@ -163,13 +166,13 @@ static void set_socket(const char *value)
 {
 	const char *path = is_set(value) ? value : SKS_SOCKET_PATH;
 
-	memcpy(config.socket, path, strnlen(path, sizeof(config.socket) - 1));
+	memcpy(config->socket, path, strnlen(path, sizeof(config->socket) - 1));
 }
 
 static void set_strict(const char *value)
 {
-	config.strict = value && !strcmp(value, "1");
-	if (is_set(value) && !config.strict && strcmp(value, "0") != 0)
+	config->strict = value && !strcmp(value, "1");
+	if (is_set(value) && !config->strict && strcmp(value, "0") != 0)
 		ignore(STRICT, value, ": only 1 is strict; ignored");
 }
 
@@ -177,14 +180,14 @@ static void set_log(const char *value)
 {
 	static const char levels[][6] = { "error", "warn", "info", "debug" };
 
-	config.log.level = SKS_WARN;
+	config->log.level = SKS_WARN;
 	if (is_set(value) && *value == '/') {
-		size_t len = strnlen(value, sizeof(config.log.path));
+		size_t len = strnlen(value, sizeof(config->log.path));
 
 		/* Who names a file wants to read there what went well, too. */
-		config.log.level = SKS_INFO;
-		if (len < sizeof(config.log.path))
-			memcpy(config.log.path, value, len);
+		config->log.level = SKS_INFO;
+		if (len < sizeof(config->log.path))
+			memcpy(config->log.path, value, len);
 		else
 			ignore(LOG, value, ": longer than a path can be; ignored");
 	} else if (is_set(value)) {
@@ -193,13 +196,13 @@ static void set_log(const char *value)
 		while (i <= SKS_DEBUG && strcmp(value, levels[i]) != 0)
 			i++;
 		if (i <= SKS_DEBUG)
-			config.log.level = i;
+			config->log.level = i;
 		else
 			ignore(LOG, value,
 			       ": not error, warn, info, debug or an absolute path; ignored");
 	}
-	if (!config.log.path[0])
-		sks_log_note_stderr(&config.log);
+	if (!config->log.path[0])
+		sks_log_note_stderr(&config->log);
 }
 
 static int hex_digit(char c)
@@ -229,18 +232,36 @@ static void set_instance(const char *value)
 	int64_t now;
 	long pid;
 
-	if (is_set(value) && parse_instance(value, config.instance))
+	if (is_set(value) && parse_instance(value, config->instance))
 		return;
 	if (is_set(value))
 		ignore(INSTANCE, value, ": not 32 hexadecimal digits; ignored");
-	if (sks_raw(SYS_getrandom, config.instance, sizeof(config.instance), GRND_INSECURE) ==
-	    (long)sizeof(config.instance))
+	if (sks_raw(SYS_getrandom, config->instance, sizeof(config->instance), GRND_INSECURE) ==
+	    (long)sizeof(config->instance))
 		return;
 	/* A sandbox without getrandom(2): it has to be unique among the living, no secret. */
 	now = sks_now_us();
 	pid = sks_raw(SYS_getpid);
-	memcpy(config.instance, &now, sizeof(now));
-	memcpy(config.instance + sizeof(now), &pid, sizeof(pid));
+	memcpy(config->instance, &now, sizeof(now));
+	memcpy(config->instance + sizeof(now), &pid, sizeof(pid));
+}
+
+/* False: no memory. Then the process goes on without us, as where ld.so could not map a library. */
+static bool map_memory(void)
+{
+#ifdef SYS_mmap2
+	long number = SYS_mmap2;
+#else
+	long number = SYS_mmap;
+#endif
+	long addr = sks_raw(number, NULL, sizeof(*sks_memory), PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1);
+
+	if (addr < 0 && addr > -4096)
+		return false;
+	sks_memory = (struct sks_memory *)addr;
+	config = &sks_memory->config;
+	return true;
 }
 
 static bool copy_environment(void)
@@ -248,7 +269,7 @@ static bool copy_environment(void)
 	const char *values[VARIABLES] = { NULL };
 
 	read_environment(values);
-	if (!is_set(values[PORTS]) && !is_set(values[LABEL]))
+	if ((!is_set(values[PORTS]) && !is_set(values[LABEL])) || !map_memory())
 		return false;
 	set_spec(values[PORTS]);
 	set_label(values[LABEL]);
@@ -257,7 +278,7 @@ static bool copy_environment(void)
 	set_strict(values[STRICT]);
 	set_log(values[LOG]);
 	set_instance(values[INSTANCE]);
-	config.told = values[WARNED] && !strcmp(values[WARNED], "1");
+	config->told = values[WARNED] && !strcmp(values[WARNED], "1");
 	return true;
 }
 
@@ -276,7 +297,7 @@ const struct sks_config *sks_config_get(void)
 		return NULL;
 	if (seen == UNREAD && atomic_compare_exchange_strong(&state, &seen, READING))
 		state = seen = copy_environment() ? IN_USE : UNUSED;
-	return seen == IN_USE ? &config : NULL;
+	return seen == IN_USE ? config : NULL;
 }
 
 __attribute__((constructor)) static void start(void)

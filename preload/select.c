@@ -7,32 +7,19 @@
 #include <sys/mman.h>
 
 #include "../common/raw.h"
-
-#define FDS 16384 /* descriptors remembered; a server's listeners are among its first */
+#include "memory.h"
 
 /* An entry of the memory: the port in its low half, and these. 0: never bound by this process. */
 #define BOUND	0x10000u
 #define NAMED	0x20000u
 #define UNNAMED 0x40000u
 
-/*
- * By descriptor, for TCP. close(2) and dup(2) are not watched: every bind overwrites its entry, a
- * duplicate is unknown and asked for, and fork(2) copies the whole.
- */
-static _Atomic uint32_t memory[FDS];
-
 /* The port of the first listener of each protocol in this process; 0: none yet. */
 static _Atomic uint16_t first_tcp, first_udp;
 
-/* In a page of its own, which fork(2) wipes: has this very process claimed a first listener? */
-static union {
-	_Atomic char mark;
-	char page[4096];
-} claimed_here __attribute__((aligned(4096)));
-
 bool sks_claimed_here(void)
 {
-	return claimed_here.mark;
+	return sks_memory->claimed_here;
 }
 
 static _Atomic uint16_t *first_port(uint8_t proto)
@@ -74,12 +61,12 @@ void sks_remember(int fd, const struct sks_choice *choice)
 {
 	uint32_t entry = BOUND;
 
-	if (fd < 0 || fd >= FDS)
+	if (fd < 0 || fd >= SKS_FDS)
 		return;
 	if (choice)
 		entry |= choice->port | (choice->named & SKS_TCP ? NAMED : 0) |
 			 (choice->unnamed & SKS_TCP ? UNNAMED : 0);
-	memory[fd] = entry;
+	sks_memory->binds[fd] = entry;
 }
 
 /* Another socket may have taken the descriptor's place since: dup2(2), or close(2) and an autobind.
@@ -98,7 +85,7 @@ static bool is_current(int fd, uint16_t wanted)
 
 bool sks_recall(const struct sks_config *config, int fd, struct sks_choice *ret_choice)
 {
-	uint32_t entry = fd >= 0 && fd < FDS ? memory[fd] : 0;
+	uint32_t entry = fd >= 0 && fd < SKS_FDS ? sks_memory->binds[fd] : 0;
 	struct sockaddr_storage addr;
 	socklen_t len = sizeof(addr);
 
@@ -133,9 +120,9 @@ void sks_claim(const struct sks_choice *choice, uint8_t proto)
 	uint16_t none = 0;
 
 	atomic_compare_exchange_strong(first_port(proto), &none, choice->port);
-	/* Forked children find it zero again; a kernel that can't do that (before 4.14) has no
-	 * mark. */
-	if (!claimed_here.mark &&
-	    !sks_raw(SYS_madvise, &claimed_here, sizeof(claimed_here), MADV_WIPEONFORK))
-		claimed_here.mark = 1;
+	/* Forked children find it zero again; a kernel that can't do that (before 4.14, or with
+	 * larger pages) has no mark. */
+	if (!sks_memory->claimed_here &&
+	    !sks_raw(SYS_madvise, &sks_memory->claimed_here, 4096, MADV_WIPEONFORK))
+		sks_memory->claimed_here = 1;
 }

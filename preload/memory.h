@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Owns the layout of the library's memory, which is mapped only in processes that want us. */
+#ifndef SKSTEER_MEMORY_H
+#define SKSTEER_MEMORY_H
+
+#include <stdint.h>
+
+#include "config.h"
+
+#define SKS_FDS 16384 /* descriptors remembered; a server's listeners are among its first */
+
+/*
+ * Nothing as large as this is static: .bss beyond the page that ld.so writes to anyway would be one
+ * mapping more in every sh, gcc and cat.
+ */
+struct sks_memory {
+	struct sks_config config;
+	/*
+	 * What bind(2) said, by descriptor, for TCP. close(2) and dup(2) are not watched: every
+	 * bind overwrites its entry, a duplicate is unknown and asked for, and fork(2) copies the
+	 * whole.
+	 */
+	_Atomic uint32_t binds[SKS_FDS];
+	/* In a page of its own, which fork(2) wipes: did this very process claim a first listener?
+	 */
+	_Alignas(4096) _Atomic char claimed_here;
+	char rest[4095];
+};
+
+/* NULL until sks_config_get() has answered, and for good where that answer is NULL. */
+extern struct sks_memory *sks_memory;
+
+#endif
