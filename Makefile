@@ -52,7 +52,7 @@ Q   := $(if $(V),,@)
 say  = @mkdir -p $(@D)$(if $(V),,; printf '  %-7s %s\n' '$(1)' '$(2)')
 
 all: $(PROGRAMS)
-tests: all $(TEST_PROGS) $(UNITS)
+tests: all $(TEST_PROGS) $(UNITS) $(if $(SANITIZE),,$(BENCH))
 
 # Objects depend on what they were compiled with: file $(1) remembers $(2).
 remember = $(if $(subst =$(2)=,,=$(file <$(BUILD)/$(1))=),\
