@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* Owns classes of ports and the rules that the dispatcher has for them (see classes.h). */
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "class.h"
 #include "classes.h"
-#include "hash.h"
 
 /* The one destination that these entries give every packet of every family that it serves, or 0. */
 static uint16_t any_address(const struct sks_space *space, const struct sks_entry *entries,

@@ -144,9 +144,6 @@ int sks_store_add_dest(struct sks_space *space, struct sks_dest **ret_dest)
 
 	if (err)
 		return err;
-	/* A helper that died may have left some there. */
-	for (uint32_t family = SKS_V4; family <= SKS_V6; family++)
-		sks_bpf_del_head(&space->maps, i * 2 + family);
 	dest = &space->maps.dests[i];
 	memset(dest, 0, sizeof(*dest));
 	dest->slot[SKS_V4] = dest->slot[SKS_V6] = SKS_SLOT_PASS;

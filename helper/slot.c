@@ -143,8 +143,6 @@ void sks_slots_settle(struct sks_space *space)
 
 			if (dest->born && slot && slot != SKS_SLOT_PASS && is_direct(dest, family))
 				copies[n++] = (struct sks_head_copy){ slot, i * 2 + family };
-			else
-				sks_bpf_del_head(&space->maps, i * 2 + family);
 		}
 	}
 	(void)sks_bpf_copy_heads(&space->maps, copies, n);
@@ -208,8 +206,8 @@ void sks_slots_recover(struct sks_space *space)
 	space->n_slots = space->maps.entries[SKS_MAP_SLOTS];
 	for (uint32_t i = 1; i < space->n_slots; i++)
 		recover(space, i);
-	/* An earlier helper may have died between a chain, or a group, and its head. */
-	for (uint32_t head = 0; head < 2 * space->n_dests; head++)
+	/* An earlier helper may have died before it had emptied a head: all are made anew. */
+	for (uint32_t head = 0; head < space->maps.entries[SKS_MAP_HEADS]; head++)
 		sks_bpf_del_head(&space->maps, head);
 	memset(space->headless, 1, sizeof(space->headless));
 	sks_slots_settle(space);

@@ -33,7 +33,7 @@ struct sks_space {
 			rules[2][SKS_MAX_RULES];
 	} freed;
 	uint8_t used_groups[SKS_MAX_GROUPS];
-	uint8_t headless[SKS_MAX_DESTS]; /* whose heads may lag behind its chains (helper/head.c) */
+	uint8_t headless[SKS_MAX_DESTS]; /* whose heads may lag behind its chains (helper/slot.c) */
 	/* Whose routes may be others than those that the table was made of. */
 	uint8_t dirty[SKS_MAX_SERVICES];
 	/* Numbers of the bindings that this change adds or kills; all: too many to list. */
