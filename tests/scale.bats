@@ -20,21 +20,12 @@ bindings_are() {
 	is "$(status_jq "[.services[] | select(.label == \"$1\") | .bindings[]] | length")" "$2"
 }
 
-# binds LABEL SPEC...: each by itself, for one request has at most 16 KiB of specs.
-binds() {
-	local label=$1 spec
-	shift
+# each bind|unbind LABEL SPEC...: each by itself, for one request has at most 16 KiB of specs.
+each() {
+	local verb=$1 label=$2 spec
+	shift 2
 	for spec in "$@"; do
-		ctl bind "$label" "$spec" || fail "bind $label failed"
-	done
-}
-
-# unbinds LABEL SPEC...
-unbinds() {
-	local label=$1 spec
-	shift
-	for spec in "$@"; do
-		ctl unbind "$label" "$spec" || fail "unbind $label failed"
+		ctl "$verb" "$label" "$spec" || fail "$verb $label failed"
 	done
 }
 
@@ -44,11 +35,11 @@ unbinds() {
 	serve web 7 SKSTEER_LABEL=web 0.0.0.0#7777
 	storm web 127.0.0.1 7
 	for ((i = 0; i < 8; i++)); do
-		binds web "$(ports $((1001 + i)) 2500 3)" "$(ports 20001 2000 2)"
+		each bind web "$(ports $((1001 + i)) 2500 3)" "$(ports 20001 2000 2)"
 		gets 127.0.0.1 $((1001 + i)) web
 		gets 127.0.0.1 20003 web
 		storm_goes_on 50
-		unbinds web "$(ports $((1001 + i)) 2500 3)" "$(ports 20001 2000 2)"
+		each unbind web "$(ports $((1001 + i)) 2500 3)" "$(ports 20001 2000 2)"
 		refused 127.0.0.1 20003
 		storm_goes_on 50
 	done
@@ -64,7 +55,7 @@ unbinds() {
 	start_server other env LD_PRELOAD="$LIB" SKSTEER_SOCKET="$SOCKET" SKSTEER_LABEL=two \
 		SKSTEER_PORTS=8 "$PROGS/serve" web 0.0.0.0#8888
 	wait_until 5 says_ready other
-	binds one 77
+	each bind one 77
 	storm web 127.0.0.1 77
 	for ((i = 0; i < 30; i++)); do
 		run ctl bind two 77
@@ -106,7 +97,7 @@ many() {
 	for prefix in 10.1.0.0/16 10.1.2.0/24 192.0.2.0/24 198.51.100.7; do
 		specs+=("$prefix:$(ports "$2" 2500 1)")
 	done
-	binds "$1" "${specs[@]}"
+	each bind "$1" "${specs[@]}"
 }
 
 @test "100 000 bindings: new servers come at once, every one is found, and the next helper takes up" {

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,34 +12,13 @@
 #include <unistd.h>
 
 #include "../../helper/diag.h"
+#include "tap.h"
 
 /* Each has one socket a protocol and family, the two last ones dual-stack. */
 static const uint16_t ports[] = { 1, 53, 54, 80, 81, 82, 84, 1024, 20000, 65535, 443, 8443 };
 #define N_PORTS (sizeof(ports) / sizeof(*ports))
 
-static unsigned int n_tests, n_failed;
 static int netns;
-
-static void __attribute__((format(printf, 2, 3))) check(bool ok, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	printf("%sok %u - ", ok ? "" : "not ", ++n_tests);
-	vprintf(format, args);
-	printf("\n");
-	va_end(args);
-	n_failed += !ok;
-}
-
-/* For what the test itself needs: without it nothing can be said about the code under test. */
-static void need(bool ok, const char *what)
-{
-	if (!ok) {
-		printf("Bail out! %s: %s\n", what, strerror(errno));
-		exit(1);
-	}
-}
 
 static void hold(int type, int family, uint16_t port, int v6only)
 {
@@ -72,9 +50,9 @@ static void check_ranges(uint8_t proto, const struct sks_port_range *ranges, siz
 	struct sks_held_list all = { 0 }, some = { 0 };
 	size_t want = 0, found = 0;
 
-	check(!sks_diag_held(netns, proto, NULL, 0, &all) && all.n == 2 * N_PORTS - 2 &&
-		      !sks_diag_held(netns, proto, ranges, n, &some),
-	      "protocol %u, %zu ranges from %u", proto, n, ranges->first);
+	tap_check(!sks_diag_held(netns, proto, NULL, 0, &all) && all.n == 2 * N_PORTS - 2 &&
+			  !sks_diag_held(netns, proto, ranges, n, &some),
+		  "protocol %u, %zu ranges from %u", proto, n, ranges->first);
 	for (size_t i = 0; i < all.n; i++) {
 		if (n <= SKS_DIAG_RANGES && !is_on(all.held[i].port, ranges, n))
 			continue;
@@ -82,7 +60,7 @@ static void check_ranges(uint8_t proto, const struct sks_port_range *ranges, siz
 		for (size_t k = 0; k < some.n; k++)
 			found += !memcmp(&all.held[i], &some.held[k], sizeof(*some.held));
 	}
-	check(found == want && some.n == want, "%zu of %zu sockets", some.n, want);
+	tap_check(found == want && some.n == want, "%zu of %zu sockets", some.n, want);
 	sks_held_free(&all);
 	sks_held_free(&some);
 }
@@ -109,7 +87,7 @@ static void check_subsets(uint8_t proto)
 			exact &= is_on(some.held[i].port, ranges, n);
 		sks_held_free(&some);
 	}
-	check(exact, "protocol %u, all %u subsets of the ports", proto, (1u << N_PORTS) - 1);
+	tap_check(exact, "protocol %u, all %u subsets of the ports", proto, (1u << N_PORTS) - 1);
 }
 
 int main(void)
@@ -142,6 +120,5 @@ int main(void)
 		check_ranges(proto, many, SKS_DIAG_RANGES + 1);
 		check_subsets(proto);
 	}
-	printf("1..%u\n", n_tests);
-	return n_failed != 0;
+	return tap_done();
 }

@@ -10,7 +10,6 @@
 #include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,32 +22,11 @@
 
 #include "../../helper/diag.h"
 #include "../../helper/inside.h"
+#include "tap.h"
 
 #define MANY 700 /* listeners: several batches of a dump, several growths of the list */
 
 static int home, there; /* the two namespaces */
-static unsigned int n_tests, n_failed;
-
-static void __attribute__((format(printf, 2, 3))) check(bool ok, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	printf("%sok %u - ", ok ? "" : "not ", ++n_tests);
-	vprintf(format, args);
-	printf("\n");
-	va_end(args);
-	n_failed += !ok;
-}
-
-/* For what the test itself needs: without it nothing can be said about the code under test. */
-static void need(bool ok, const char *what)
-{
-	if (!ok) {
-		printf("Bail out! %s: %s\n", what, strerror(errno));
-		exit(1);
-	}
-}
 
 static void go(int netns)
 {
@@ -82,7 +60,7 @@ static int count_fds(void)
 		n += flags >= 0;
 		inheritable += flags >= 0 && !(flags & FD_CLOEXEC);
 	}
-	check(inheritable == 0, "every descriptor is CLOEXEC");
+	tap_check(inheritable == 0, "every descriptor is CLOEXEC");
 	return n;
 }
 
@@ -207,19 +185,19 @@ static size_t check_held(const int *fds, int type, uint8_t proto)
 	struct sks_held_list list = { 0 };
 	size_t want = 0;
 
-	check(sks_diag_held(there, proto, NULL, 0, &list) == 0, "sks_diag_held(%u)", proto);
+	tap_check(sks_diag_held(there, proto, NULL, 0, &list) == 0, "sks_diag_held(%u)", proto);
 	for (size_t i = 0; i < N_SAMPLES; i++) {
 		const struct sample *s = &samples[i];
 
 		if (s->type != type)
 			continue;
 		want += s->held != NULL;
-		check(matches(s, find(&list, s, fds[i])), "%s is %s", s->what,
-		      s->held ? "held, told exactly" : "left out");
+		tap_check(matches(s, find(&list, s, fds[i])), "%s is %s", s->what,
+			  s->held ? "held, told exactly" : "left out");
 	}
-	check(list.n == want, "%zu of %zu sockets", list.n, want);
+	tap_check(list.n == want, "%zu of %zu sockets", list.n, want);
 	sks_held_free(&list);
-	check(!list.held && !list.n, "an empty list after sks_held_free");
+	tap_check(!list.held && !list.n, "an empty list after sks_held_free");
 	return want;
 }
 
@@ -231,17 +209,18 @@ static void check_extremes(size_t n_before)
 	int fds[MANY];
 
 	/* 253 (RFC 3692) has no diag module: that must not look like "no sockets". */
-	check(sks_diag_held(there, 253, NULL, 0, &list) == -ENOENT && list.n == 42,
-	      "a protocol without diag is an error, and the list untouched");
+	tap_check(sks_diag_held(there, 253, NULL, 0, &list) == -ENOENT && list.n == 42,
+		  "a protocol without diag is an error, and the list untouched");
 	go(there);
 	for (size_t i = 0; i < MANY; i++, s.port++)
 		fds[i] = make(&s);
 	go(home);
-	check(sks_diag_held(there, IPPROTO_TCP, NULL, 0, &list) == 0, "a long dump");
+	tap_check(sks_diag_held(there, IPPROTO_TCP, NULL, 0, &list) == 0, "a long dump");
 	s.port = 20000;
 	for (size_t i = 0; i < MANY; i++, s.port++)
 		found += matches(&s, find(&list, &s, fds[i]));
-	check(found == MANY && list.n == n_before + MANY, "%zu of %d more listeners", found, MANY);
+	tap_check(found == MANY && list.n == n_before + MANY, "%zu of %d more listeners", found,
+		  MANY);
 	sks_held_free(&list);
 }
 
@@ -254,7 +233,7 @@ static void check_local(const char *prefixes, int want)
 		struct sks_prefix p = prefix(text);
 		int is = sks_prefix_is_local(there, &p);
 
-		check(is == want, "%s is %slocal: %d", text, want ? "" : "not ", is);
+		tap_check(is == want, "%s is %slocal: %d", text, want ? "" : "not ", is);
 	}
 }
 
@@ -273,7 +252,7 @@ static void check_routes(void)
 	check_local("10.0.0.0/8 10.1.0.0/16 10.2.0.0/16 10.3.0.0/16 3fff::/20 2001:dba::/64", 0);
 	check_local("224.0.0.0/4 203.0.113.1/32", 0);
 	check_local(everything, 0);
-	check(sks_prefix_is_local(there, &(struct sks_prefix){ 0 }) == -EINVAL, "no prefix");
+	tap_check(sks_prefix_is_local(there, &(struct sks_prefix){ 0 }) == -EINVAL, "no prefix");
 
 	go(there);
 	need(system("ip route add local 0.0.0.0/0 dev lo; ip -6 route add local ::/0 dev lo") == 0,
@@ -288,28 +267,30 @@ static void check_inside(int sock_there)
 	int netns = -1, fd;
 	uint64_t ino = 0;
 
-	check(sks_netns_of_socket(sock_there, &netns, &ino) == 0 && ino == inode_of(there) &&
-		      inode_of(netns) == ino && fcntl(netns, F_GETFD) == FD_CLOEXEC,
-	      "a socket's namespace, CLOEXEC");
+	tap_check(sks_netns_of_socket(sock_there, &netns, &ino) == 0 && ino == inode_of(there) &&
+			  inode_of(netns) == ino && fcntl(netns, F_GETFD) == FD_CLOEXEC,
+		  "a socket's namespace, CLOEXEC");
 	close(netns);
 	ino = 42;
-	check(sks_netns_of_socket(there, &netns, &ino) == -ENOTSOCK && ino == 42, "no socket");
-	check(sks_netns_of_socket(-1, &netns, &ino) == -EBADF && ino == 42, "no file");
-	check(sks_inside_socket(sock_there, AF_INET, SOCK_STREAM, 0) == -EINVAL, "no namespace");
+	tap_check(sks_netns_of_socket(there, &netns, &ino) == -ENOTSOCK && ino == 42, "no socket");
+	tap_check(sks_netns_of_socket(-1, &netns, &ino) == -EBADF && ino == 42, "no file");
+	tap_check(sks_inside_socket(sock_there, AF_INET, SOCK_STREAM, 0) == -EINVAL,
+		  "no namespace");
 
 	fd = sks_inside_socket(there, AF_INET, SOCK_STREAM, 0);
-	check(fcntl(fd, F_GETFD) == FD_CLOEXEC && sks_netns_of_socket(fd, &netns, &ino) == 0 &&
-		      ino == inode_of(there),
-	      "a socket made there, CLOEXEC");
+	tap_check(fcntl(fd, F_GETFD) == FD_CLOEXEC && sks_netns_of_socket(fd, &netns, &ino) == 0 &&
+			  ino == inode_of(there),
+		  "a socket made there, CLOEXEC");
 	close(fd);
 	close(netns);
-	check(sks_inside_socket(there, 9999, SOCK_STREAM, 0) == -EAFNOSUPPORT, "socket(2) fails");
+	tap_check(sks_inside_socket(there, 9999, SOCK_STREAM, 0) == -EAFNOSUPPORT,
+		  "socket(2) fails");
 
-	check(sks_inside_port_limits(there, &limits) == 0 && limits.unprivileged_start == 79 &&
-		      limits.local_first == 40000 && limits.local_last == 50001,
-	      "port limits there");
+	tap_check(sks_inside_port_limits(there, &limits) == 0 && limits.unprivileged_start == 79 &&
+			  limits.local_first == 40000 && limits.local_last == 50001,
+		  "port limits there");
 	fd = own_netns();
-	check(inode_of(fd) == inode_of(home), "back home after all that");
+	tap_check(inode_of(fd) == inode_of(home), "back home after all that");
 	close(fd);
 }
 
@@ -389,12 +370,11 @@ int main(void)
 	open_fds = count_fds();
 	check_inside(fds[0]);
 	check_routes();
-	check(count_fds() == open_fds, "no descriptor left over");
+	tap_check(count_fds() == open_fds, "no descriptor left over");
 	check_held(fds, SOCK_DGRAM, IPPROTO_UDP);
 	check_extremes(check_held(fds, SOCK_STREAM, IPPROTO_TCP));
-	check(count_fds() == open_fds + MANY, "nor after dumps");
-	check(in_child(stays_at_home) == 0, "no setns when the namespace is the own one");
-	check(in_child(loses_its_way) == -SIGABRT, "aborts when there is no way back");
-	printf("1..%u\n", n_tests);
-	return n_failed != 0;
+	tap_check(count_fds() == open_fds + MANY, "nor after dumps");
+	tap_check(in_child(stays_at_home) == 0, "no setns when the namespace is the own one");
+	tap_check(in_child(loses_its_way) == -SIGABRT, "aborts when there is no way back");
+	return tap_done();
 }

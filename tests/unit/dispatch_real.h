@@ -7,44 +7,22 @@
 #define SKSTEER_DISPATCH_REAL_H
 
 #include <bpf/bpf.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/capability.h>
-#include <net/if.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../../helper/space.h"
 #include "dispatch_model.h"
+#include "stage.h"
 
 static char real_dir[] = "/tmp/sksteer-dispatch-XXXXXX";
 static struct sks_spaces real_spaces;
 static struct sks_space *space;
 static int real_netns = -1, real_program = -1;
-
-/* For what the test itself needs: without it nothing can be said about the code under test. */
-static void need(bool ok, const char *what)
-{
-	if (!ok) {
-		printf("Bail out! %s: %s\n", what, strerror(errno));
-		exit(1);
-	}
-}
-
-static void need_done(int err, const char *what)
-{
-	errno = -err;
-	need(err == 0, what);
-}
 
 /* The program is another one when the helper has started anew, or a map has grown. */
 static void real_open_program(void)
@@ -62,52 +40,22 @@ static void real_open_program(void)
 	need(real_program >= 0, path);
 }
 
-/*
- * What the program and the maps are loaded, attached and changed with is CAP_BPF and CAP_NET_ADMIN
- * alone: the verifier lets a program do less then.
- */
-static void real_restrict(bool on)
-{
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2];
-
-	need(!syscall(SYS_capget, &header, data), "capget");
-	data[0].effective = data[0].permitted;
-	data[1].effective = data[1].permitted;
-	if (on) {
-		data[0].effective &= 1u << CAP_NET_ADMIN;
-		data[1].effective &= 1u << (CAP_BPF - 32);
-	}
-	need(!syscall(SYS_capset, &header, data), "capset");
-}
-
 static void real_stop(void)
 {
-	real_restrict(false);
+	stage_restrict(false);
 	while (real_spaces.n)
 		sks_spaces_remove(&real_spaces, real_spaces.spaces[0]);
-	(void)umount2(real_dir, MNT_DETACH);
-	(void)rmdir(real_dir);
+	stage_close(real_dir);
 }
 
 static void real_start(void)
 {
-	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
 	struct stat st;
-	int sock;
 
-	need(mkdtemp(real_dir) != NULL, "mkdtemp");
-	need(unshare(CLONE_NEWNS | CLONE_NEWNET) == 0, "unshare, as root");
-	/* In a chroot that is no mount point there is nothing to make private. */
-	(void)mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL);
-	need(mount("bpf", real_dir, "bpf", 0, "mode=0700") == 0, "mount bpffs");
+	real_netns = stage_open(real_dir);
 	atexit(real_stop);
-	sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	need(sock >= 0 && ioctl(sock, SIOCSIFFLAGS, &lo) == 0, "lo up");
-	close(sock);
-	real_netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	need(real_netns >= 0 && fstat(real_netns, &st) == 0, "/proc/self/ns/net");
-	real_restrict(true);
+	need(fstat(real_netns, &st) == 0, "/proc/self/ns/net");
+	stage_restrict(true);
 	need_done(sks_spaces_open(&real_spaces, real_dir), "sks_spaces_open");
 	need_done(sks_spaces_get(&real_spaces, real_netns, st.st_ino, &space), "sks_spaces_get");
 }

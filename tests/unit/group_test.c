@@ -5,8 +5,6 @@
  *
  * Usage, as root: group_test
  */
-#include <stdarg.h>
-
 #include "../../helper/change.h"
 #include "../../helper/dest.h"
 #include "../../helper/group.h"
@@ -19,20 +17,6 @@
 
 static struct sks_dest *dest;
 static struct m_socket members[MEMBERS];
-static unsigned int checks, failures;
-
-__attribute__((format(printf, 2, 3))) static bool check(bool ok, const char *format, ...)
-{
-	va_list args;
-
-	printf("%sok %u - ", ok ? "" : "not ", ++checks);
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	printf("\n");
-	failures += !ok;
-	return ok;
-}
 
 /* Which member gets the client's packet, or MEMBERS: none. */
 static unsigned int pick(unsigned int family, unsigned int client)
@@ -84,13 +68,13 @@ static void check_shares(const uint8_t picks[CLIENTS], const unsigned int weight
 	count(picks, counts);
 	for (unsigned int i = 0; i < MEMBERS; i++)
 		total += weights[i];
-	check(counts[MEMBERS] == 0, "%s: every client gets a socket", what);
+	tap_check(counts[MEMBERS] == 0, "%s: every client gets a socket", what);
 	for (unsigned int i = 0; i < MEMBERS; i++) {
 		unsigned int due = CLIENTS * weights[i] / total;
 
-		check(counts[i] >= due * 3 / 4 && counts[i] <= due * 5 / 4,
-		      "%s: weight %u of %u gets %u of %u clients", what, weights[i], total,
-		      counts[i], CLIENTS);
+		tap_check(counts[i] >= due * 3 / 4 && counts[i] <= due * 5 / 4,
+			  "%s: weight %u of %u gets %u of %u clients", what, weights[i], total,
+			  counts[i], CLIENTS);
 	}
 }
 
@@ -165,31 +149,31 @@ static void play(unsigned int family)
 
 	pick_all(family, before);
 	check_shares(before, (const unsigned int[MEMBERS]){ 100, 100, 200, 400 }, "four");
-	check(has_place(family, members[1].slot), "each has places");
+	tap_check(has_place(family, members[1].slot), "each has places");
 	pick_all(family, again);
-	check(!moved(before, again, MEMBERS), "a client that tries again gets the same socket");
+	tap_check(!moved(before, again, MEMBERS), "a client that tries again gets the same socket");
 
 	close_member(1);
 	pick_all(family, after);
-	check(!moved(before, after, 1),
-	      "a socket that has just been closed moves only its clients");
-	check(pick(family, 0) != 1, "and none of them goes to it");
+	tap_check(!moved(before, after, 1),
+		  "a socket that has just been closed moves only its clients");
+	tap_check(pick(family, 0) != 1, "and none of them goes to it");
 	(void)sks_slots_sweep(space);
-	check(!has_place(family, members[1].slot), "one that is taken out has no place");
+	tap_check(!has_place(family, members[1].slot), "one that is taken out has no place");
 	pick_all(family, after);
-	check(!moved(before, after, 1), "a socket that is taken out moves only its clients");
+	tap_check(!moved(before, after, 1), "a socket that is taken out moves only its clients");
 	check_shares(after, (const unsigned int[MEMBERS]){ 100, 0, 200, 400 }, "three");
 
 	add_member(1, 100);
 	pick_all(family, again);
-	check(moved(after, again, MEMBERS) < CLIENTS * 100 / 800 * 5 / 4,
-	      "one that comes takes no more than its share");
+	tap_check(moved(after, again, MEMBERS) < CLIENTS * 100 / 800 * 5 / 4,
+		  "one that comes takes no more than its share");
 	check_shares(again, (const unsigned int[MEMBERS]){ 100, 100, 200, 400 }, "four again");
 
 	space->maps.slots[members[3].slot].weight = 0;
 	sks_group_update(space, dest);
 	pick_all(family, after);
-	check(!moved(again, after, 3), "a weight of 0 moves only its clients");
+	tap_check(!moved(again, after, 3), "a weight of 0 moves only its clients");
 	check_shares(after, (const unsigned int[MEMBERS]){ 100, 100, 200, 0 }, "drained");
 	space->maps.slots[members[3].slot].weight = 400;
 	sks_group_update(space, dest);
@@ -201,7 +185,7 @@ static void play(unsigned int family)
 	real_crash();
 	dest = &space->maps.dests[space->maps.slots[members[0].slot].dest];
 	pick_all(family, after);
-	check(!moved(before, after, MEMBERS), "the next helper moves nobody");
+	tap_check(!moved(before, after, MEMBERS), "the next helper moves nobody");
 }
 
 /* A helper that died after it had freed a slot, before the group forgot it. */
@@ -220,8 +204,8 @@ static void check_stale_place(void)
 
 		stale += slot && !space->maps.slots[slot].cookie;
 	}
-	check(!stale, "after a helper's death no place is a slot's that nobody has (%u are)",
-	      stale);
+	tap_check(!stale, "after a helper's death no place is a slot's that nobody has (%u are)",
+		  stale);
 }
 
 /* A helper that died after it had freed a destination, before its heads were empty. */
@@ -237,8 +221,8 @@ static void check_stale_head(void)
 	do
 		need_done(sks_store_add_dest(space, &other), "sks_store_add_dest");
 	while (other != &space->maps.dests[head / 2]);
-	check(bpf_map_lookup_elem(space->maps.fd[SKS_MAP_HEADS], &head, &cookie) != 0,
-	      "after a helper's death a new destination has no head");
+	tap_check(bpf_map_lookup_elem(space->maps.fd[SKS_MAP_HEADS], &head, &cookie) != 0,
+		  "after a helper's death a new destination has no head");
 	sks_store_abort(space);
 }
 
@@ -251,8 +235,8 @@ static void check_shared_head(void)
 	need_done(sks_bpf_put_head(&space->maps, head, members[0].fd), "sks_bpf_put_head");
 	real_crash();
 	dest = &space->maps.dests[space->maps.slots[members[0].slot].dest];
-	check(bpf_map_lookup_elem(space->maps.fd[SKS_MAP_HEADS], &head, &cookie) != 0,
-	      "after a helper's death what is shared has no head");
+	tap_check(bpf_map_lookup_elem(space->maps.fd[SKS_MAP_HEADS], &head, &cookie) != 0,
+		  "after a helper's death what is shared has no head");
 }
 
 int main(void)
@@ -277,7 +261,6 @@ int main(void)
 	check_stale_place();
 	for (unsigned int i = 0; i < 4; i++)
 		close_member(i);
-	check(pick(SKS_V4, 1) == MEMBERS, "with all of them closed nobody serves");
-	printf("1..%u\n", checks);
-	return failures != 0;
+	tap_check(pick(SKS_V4, 1) == MEMBERS, "with all of them closed nobody serves");
+	return tap_done();
 }

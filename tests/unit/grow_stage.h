@@ -8,22 +8,14 @@
 
 #include <bpf/bpf.h>
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/capability.h>
-#include <net/if.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mount.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "../../helper/bpf.h"
+#include "stage.h"
 
 #define LISTENER 200 /* slots */
 #define UDP	 201
@@ -54,20 +46,6 @@ static struct sks_maps maps;
 static int tcp = -1, udp = -1;
 static pid_t owner;
 
-static void need(bool ok, const char *what)
-{
-	if (!ok) {
-		printf("Bail out! %s: %s\n", what, strerror(errno));
-		exit(1);
-	}
-}
-
-static void need_done(int err, const char *what)
-{
-	errno = -err;
-	need(err == 0, what);
-}
-
 static void check(bool ok, const char *what)
 {
 	static unsigned int n;
@@ -78,51 +56,23 @@ static void check(bool ok, const char *what)
 
 /* --- the stage -------------------------------------------------------------------------------- */
 
-/* All of it needs CAP_BPF and CAP_NET_ADMIN alone. */
-static void restrict_to(bool little)
-{
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[2];
-
-	need(!syscall(SYS_capget, &header, data), "capget");
-	data[0].effective = data[0].permitted;
-	data[1].effective = data[1].permitted;
-	if (little) {
-		data[0].effective &= 1u << CAP_NET_ADMIN;
-		data[1].effective &= 1u << (CAP_BPF - 32);
-	}
-	need(!syscall(SYS_capset, &header, data), "capset");
-}
-
 static void stop(void)
 {
 	if (getpid() != owner)
 		return;
-	restrict_to(false);
+	stage_restrict(false);
 	sks_bpf_remove(dir);
-	(void)umount2(base, MNT_DETACH);
-	(void)rmdir(base);
+	stage_close(base);
 }
 
 static void start(void)
 {
-	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
-	int sock, netns;
+	int netns = stage_open(base);
 
 	owner = getpid();
-	need(mkdtemp(base) != NULL, "mkdtemp");
 	snprintf(dir, sizeof(dir), "%s/space", base);
-	need(unshare(CLONE_NEWNS | CLONE_NEWNET) == 0, "unshare, as root");
-	/* In a chroot that is no mount point there is nothing to make private. */
-	(void)mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL);
-	need(mount("bpf", base, "bpf", 0, "mode=0700") == 0, "mount bpffs");
 	atexit(stop);
-	sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	need(sock >= 0 && ioctl(sock, SIOCSIFFLAGS, &lo) == 0, "lo up");
-	close(sock);
-	netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	need(netns >= 0, "/proc/self/ns/net");
-	restrict_to(true);
+	stage_restrict(true);
 	need_done(sks_bpf_create(dir, netns, &maps), "sks_bpf_create");
 	close(netns);
 }

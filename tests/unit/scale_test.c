@@ -16,16 +16,8 @@
 #define FIRST	1000u
 #define SAMPLES 20000u
 
-static unsigned int checks, failures;
 static struct sks_dest *dests[SKS_MAX_SERVICES];
 static struct m_socket sockets[SKS_MAX_SERVICES];
-
-static void check(bool ok, const char *what)
-{
-	printf("%sok %u - %s\n", ok ? "" : "not ", ++checks, what);
-	fflush(stdout);
-	failures += !ok;
-}
 
 /* ms since it was last asked: for people, not for the verdict. */
 static void say_time(const char *what)
@@ -137,30 +129,29 @@ int main(int argc, char **argv)
 	say_time("4096 services");
 	for (uint32_t i = 0; !err && i < n; i++)
 		err = add_binding(i);
-	check(!err, "1 000 000 bindings of 4096 services find room");
+	tap_check(!err, "1 000 000 bindings of 4096 services find room");
 	say_time("records");
-	check(!sks_change_republish(space), "and are compiled");
+	tap_check(!sks_change_republish(space), "and are compiled");
 	say_time("compiled");
-	check(is_right(n), "the program knows them all");
+	tap_check(is_right(n), "the program knows them all");
 	say_time("asked 20 000 times");
 
 	epoch = sks_epoch(&space->maps);
-	check(n < SKS_MAX_BINDINGS || add_binding(0) == -ENOSPC, "one more is refused");
-	check(sks_store_add_service(space, &service) == -ENOSPC, "one more service is refused");
+	tap_check(n < SKS_MAX_BINDINGS || add_binding(0) == -ENOSPC, "one more is refused");
+	tap_check(sks_store_add_service(space, &service) == -ENOSPC, "one more service is refused");
 	sks_store_abort(space);
-	check(sks_epoch(&space->maps) == epoch && is_right(n), "and nothing has changed");
+	tap_check(sks_epoch(&space->maps) == epoch && is_right(n), "and nothing has changed");
 	say_time("refused");
 
 	sks_store_kill_binding(space, &space->maps.bindings[n / 2]);
 	need_done(add_binding(n / 2), "sks_store_add_binding after one went");
 	say_time(NULL);
-	check(!sks_change_republish(space), "one goes, another comes");
+	tap_check(!sks_change_republish(space), "one goes, another comes");
 	say_time("one of them changed");
-	check(is_right(n), "and the rest is as it was");
+	tap_check(is_right(n), "and the rest is as it was");
 	say_time(NULL);
 	real_crash();
 	say_time("taken up by the next helper");
-	check(is_right(n), "the next helper knows them all");
-	printf("1..%u\n", checks);
-	return failures != 0;
+	tap_check(is_right(n), "the next helper knows them all");
+	return tap_done();
 }
