@@ -15,7 +15,7 @@ FUZZ_SECONDS ?= 20
 CFLAGS	   ?= -O2 -g
 WARN	   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
 SAN	   := $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-sanitize-recover=undefined)
-HELPER_LIB  = $(shell pkg-config --libs libbpf libelf libmnl json-c)
+HELPER_LIB  = $(shell pkg-config --libs libbpf libelf libmnl json-c inih)
 LANGUAGE   := -std=gnu11 -D_GNU_SOURCE -I. -I$(BUILD)
 BASE_FLAGS := $(LANGUAGE) $(CPPFLAGS) $(CFLAGS)
 LIB_FLAGS  := $(BASE_FLAGS) -fPIC -fvisibility=hidden -U_FORTIFY_SOURCE -O2 -g -ffunction-sections
@@ -42,7 +42,7 @@ C_FILES	    = $(wildcard $(foreach d,common preload preload/run helper helper/ct
 	      tests/unit tests/fuzz tests/bench,$d/*.c $d/*.h))
 C_SRC	    = $(COMMON) $(LIB_SRC) $(RUN_SRC) $(HELPER_SRC) $(DAEMON_SRC) $(CTL_SRC)
 # What bpftool generates into these files' skeletons is not ours to mend.
-TIDY_FILES  = $(filter-out helper/bpf.c helper/bpf_copy.c,$(C_SRC))
+TIDY_FILES  = $(filter-out helper/bpf.c helper/bpf_copy.c helper/bpf_census.c,$(C_SRC))
 SCRIPTS	    = $(wildcard scripts/* .ci/run tests/*.bash tests/*.bats) \
 	      $(filter-out %.c %.h %.py %.md,$(wildcard tests/bench/*))
 SPDX_FILES  = $(C_FILES) $(SCRIPTS) Makefile $(wildcard preload/*.map tests/*.py tests/bench/*.py)
@@ -67,8 +67,8 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(SKELETON)
 $(BUILD)/pic/%.o: %.c $(BUILD)/flags
 	$(call say,CC,$< (pic))
 	$(Q)$(CC) $(LIB_FLAGS) $(WARN) -MMD -MP -c -o $@ $<
-$(call objs,$(RUN_SRC)): OBJ_FLAGS = $(RUN_PATHS)
-$(call objs,$(RUN_SRC)): $(BUILD)/paths
+$(call objs,$(RUN_SRC) $(CTL_SRC)): OBJ_FLAGS = $(RUN_PATHS)
+$(call objs,$(RUN_SRC) $(CTL_SRC)): $(BUILD)/paths
 
 # Never sanitized: its programs are not. Each that starts pays for segments, relro, symbols bound at once.
 $(BUILD)/libsksteer.so: $(patsubst %.c,$(BUILD)/pic/%.o,$(LIB_SRC) $(COMMON)) $(wildcard preload/*.map)
@@ -88,7 +88,7 @@ $(BUILD)/sksteer-run: $(call objs,$(RUN_SRC)) $(COMMON_OBJ)
 $(BUILD)/sksteerd: $(call objs,$(DAEMON_SRC)) $(BUILD)/libhelper.a $(COMMON_OBJ)
 	$(call say,LINK,$@)
 	$(Q)$(link) $(HELPER_LIB)
-$(BUILD)/sksteerctl: $(call objs,$(CTL_SRC)) $(BUILD)/libhelper.a $(COMMON_OBJ)
+$(BUILD)/sksteerctl: $(call objs,$(CTL_SRC) preload/run/beside.c preload/run/vars.c) $(BUILD)/libhelper.a $(COMMON_OBJ)
 	$(call say,LINK,$@)
 	$(Q)$(link) $(HELPER_LIB)
 
@@ -118,8 +118,8 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(COMMON) $(BUILD)/flags
 	$(call say,FUZZ,$<)
 	$(Q)$(CLANG) $(BASE_FLAGS) $(WARN) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.c,$^)
 
-check: tests
-	$(Q)BUILD=$(BUILD) scripts/check --tests-only
+check soak: tests
+	$(Q)BUILD=$(BUILD) scripts/check --$(patsubst check,tests,$@)-only
 bench bench-dispatch: all $(TEST_PROGS) $(BENCH)
 	$(Q)BUILD=$(BUILD) tests/bench/run $(patsubst bench%,%,$(@:bench-%=%))
 fuzz: $(FUZZERS)
@@ -146,5 +146,5 @@ clean:
 	rm -rf build build-*
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tests check bench bench-dispatch fuzz lint install uninstall clean
+.PHONY: all tests check soak bench bench-dispatch fuzz lint install uninstall clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

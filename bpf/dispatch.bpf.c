@@ -11,7 +11,8 @@
 #include "rules.bpf.h"
 #include "sockets.bpf.h"
 
-#define BARRIER asm volatile("")
+#define LOOPBACK_IFINDEX 1 /* in every network namespace */
+#define BARRIER		 asm volatile("")
 
 static __always_inline void count_failure(struct sks_counter *counter, long err)
 {
@@ -30,6 +31,15 @@ static __always_inline struct sks_counter *find_counter(__u32 *key)
 	return count_verdicts ? bpf_map_lookup_elem(&counters, key) : NULL;
 }
 
+/*
+ * A server asked for another port than this one, and is reached there; here only by whoever looks
+ * from this machine whether it is ready. Before 5.17 nobody can be told apart.
+ */
+static __always_inline int guard(struct bpf_sk_lookup *ctx)
+{
+	return have_ingress_ifindex && ctx->ingress_ifindex != LOOPBACK_IFINDEX ? SK_DROP : SK_PASS;
+}
+
 /* Whatever is not the first socket's. Not static, so that it costs the fast path no register. */
 __noinline int steer_slowly(struct bpf_sk_lookup *ctx, __u32 number)
 {
@@ -38,6 +48,8 @@ __noinline int steer_slowly(struct bpf_sk_lookup *ctx, __u32 number)
 	struct sks_counter *counter;
 	long err;
 
+	if (number == SKS_DEST_GUARD)
+		return guard(ctx);
 	if (!dest)
 		return SK_PASS;
 	slot = dest->slot[family];

@@ -28,7 +28,7 @@ static __always_inline int leads_here(struct bpf_sk_lookup *ctx, __u32 flags, __
 {
 	const struct sks_dest *dest;
 
-	if (!(flags & SKS_RULE_DEVICES))
+	if (!(flags & SKS_RULE_DEVICES) || number == SKS_DEST_GUARD)
 		return 1;
 	dest = bpf_map_lookup_elem(&dests, &number);
 	return dest && is_here(ctx, dest);

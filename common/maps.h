@@ -17,7 +17,11 @@
 
 #include <linux/types.h>
 
-#define SKS_LAYOUT 2u /* a change of anything below is a new layout */
+/*
+ * A change of anything below is a new layout. The link's pin, and that the map "ports" begins with
+ * these two words, are the same in all: so a version knows what another one has left.
+ */
+#define SKS_LAYOUT 3u
 #define SKS_MAGIC  0x736b7374u
 
 /* A port's entry: 0 passes, a small value is a destination on any address, otherwise a rule. */
@@ -29,13 +33,19 @@
  * The maps begin small (bpf/dispatch.bpf.c) and are replaced by larger ones as they fill.
  */
 #define SKS_MAX_SERVICES 4096u
-#define SKS_MAX_DESTS	 SKS_TABLE_RULES /* number 0 is never used */
+#define SKS_MAX_DESTS	 (SKS_TABLE_RULES - 1) /* number 0 is never used */
 #define SKS_MAX_SLOTS	 65536u /* sockets; number 0 is never used, so a lookup there finds none */
 #define SKS_MAX_GROUPS	 4096u	/* number 0 is never used */
 #define SKS_MAX_BINDINGS 1000000u
 #define SKS_MAX_RECORDS	 (SKS_MAX_BINDINGS + SKS_PORT_NUMBERS) /* with what is left out */
 #define SKS_MAX_RULES	 (SKS_PORT_NUMBERS - SKS_TABLE_RULES)  /* per protocol */
 #define SKS_MAX_PREFIXES (4u * SKS_MAX_BINDINGS)	       /* entries of the trie */
+
+/*
+ * Leads to no record: what comes from this machine passes, the rest is refused. For ports at which
+ * servers were bound instead of the ones that they asked for.
+ */
+#define SKS_DEST_GUARD SKS_MAX_DESTS
 
 #define SKS_INLINE_PREFIXES 4 /* per rule and family; further ones are in the trie */
 
@@ -49,6 +59,8 @@
 
 /* Sockets that move in one run when their map is replaced by a larger one. */
 #define SKS_COPY_STEP 128u
+/* Sockets that one run asks for whether they are open: a word has a bit for each. */
+#define SKS_CENSUS_STEP 64u
 
 #define SKS_TCP 0u
 #define SKS_UDP 1u
@@ -185,11 +197,22 @@ struct sks_slot {
 	__u64 cookie;  /* 0: the slot is free */
 	__u32 next[2]; /* the next slot of the destination's chain of each family */
 	__u32 pid;     /* of the process that registered it, in the helper's pid namespace */
+	__u32 inode;   /* of the socket, as /proc/PID/fd shows it */
+	__u32 since;   /* the epoch in which its instance came: as sks_owner.taken_over */
+	__u32 spec;    /* the epoch in which that instance's spec came: as sks_owner.spec */
+	__u64 spec_hash;
+	__u8 instance[16];
 	__u16 dest;
 	__u16 weight;
+	__u16 port;    /* that it is bound to, where that is not its destination's; else 0 */
 	__u8 families; /* SKS_SERVES_... */
-	__u8 reserved[7];
+	__u8 flags;    /* SKS_SLOT_... */
 };
+
+#define SKS_SLOT_FIRST	 1u /* of its instance's first listener of the protocol */
+#define SKS_SLOT_STANDBY 2u /* in no chain until its instance takes over */
+#define SKS_SLOT_SHARED	 8u /* another instance was given the very socket */
+#define SKS_SLOT_MOVED	 4u /* bound elsewhere than its server asked for, and does not know */
 
 /*
  * Independent sockets that share a destination: the hash of a packet's addresses and ports picks
@@ -220,6 +243,8 @@ struct sks_owner {
 				apply */
 	__u32 taken_over;    /* the epoch in which this instance came; destinations born before are
 				another's */
+	__u32 spec;	     /* the epoch in which the spec came that counts: its bindings say so */
+	__u32 reserved;
 };
 
 struct sks_service {
@@ -235,6 +260,8 @@ enum sks_source {
 	SKS_FROM_SPEC = 1, /* the environment of a server */
 	SKS_FROM_CTL = 2,  /* sksteerctl */
 	SKS_LEFT_OUT = 3,  /* ports that the service's wide ranges leave to others */
+	SKS_OWN_PORT = 4,  /* that a server asked for, which was bound elsewhere instead */
+	SKS_GUARDED = 5,   /* where it was bound: leads to SKS_DEST_GUARD */
 };
 
 /* One target of a service, as the grammar has it (common/spec.h). */
@@ -251,7 +278,8 @@ struct sks_binding {
 	__u8 listener_family, listener_len;
 	__u8 addr[16];
 	__u8 listener_addr[16];
-	__u8 reserved[8];
+	__u32 spec; /* SKS_FROM_SPEC: counts while sks_owner.spec is the same */
+	__u8 reserved[4];
 };
 
 _Static_assert(sizeof(struct sks_head) == 64, "map layout");
@@ -259,11 +287,11 @@ _Static_assert(sizeof(struct sks_rule4) == 32, "map layout");
 _Static_assert(sizeof(struct sks_rule6) == 192, "map layout");
 _Static_assert(sizeof(struct sks_trie_key) == 24, "map layout");
 _Static_assert(sizeof(struct sks_dest) == 64, "map layout");
-_Static_assert(sizeof(struct sks_slot) == 32, "map layout");
+_Static_assert(sizeof(struct sks_slot) == 64, "map layout");
 _Static_assert(sizeof(struct sks_counter) == 32, "map layout");
 _Static_assert(sizeof(struct sks_group) == 512, "map layout");
-_Static_assert(sizeof(struct sks_owner) == 40, "map layout");
-_Static_assert(sizeof(struct sks_service) == 224, "map layout");
+_Static_assert(sizeof(struct sks_owner) == 48, "map layout");
+_Static_assert(sizeof(struct sks_service) == 240, "map layout");
 _Static_assert(sizeof(struct sks_binding) == 64, "map layout");
 
 #endif

@@ -79,4 +79,16 @@ static inline int64_t sks_now_us(void)
 	return (int64_t)now.tv_sec * 1000000 + (int64_t)now.tv_nsec / 1000;
 }
 
+/* Past libc as well: nanosleep(2) and the like are cancellation points there. */
+static inline void sks_pause_us(long us)
+{
+	struct __kernel_timespec pause = { .tv_nsec = us * 1000 };
+
+#ifdef SYS_ppoll_time64 /* 32-bit, as in sks_now_us() */
+	(void)sks_raw(SYS_ppoll_time64, (void *)0, 0, &pause, (void *)0, (size_t)0);
+#else
+	(void)sks_raw(SYS_ppoll, (void *)0, 0, &pause, (void *)0, (size_t)0);
+#endif
+}
+
 #endif

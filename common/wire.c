@@ -105,19 +105,30 @@ int sks_wire_recv(int conn, void *buf, size_t size, int flags, int *ret_fd)
 	return (int)len;
 }
 
-/* CHECK may say which address and port bind(2) is about to be asked for; nothing else does. */
+/* CHECK may say, and OPEN says, which address and port bind(2) is asked for; REGISTER a port. */
 static bool address_is_sound(const struct sks_request *req)
 {
+	bool may = req->op == SKS_OP_CHECK || req->op == SKS_OP_OPEN;
+
 	switch (req->family) {
 	case 0:
-		return !req->port && all_zero(req->addr, sizeof(req->addr));
+		return (!req->port || req->op == SKS_OP_REGISTER) && req->op != SKS_OP_OPEN &&
+		       !req->scope && all_zero(req->addr, sizeof(req->addr));
 	case AF_INET:
-		return req->op == SKS_OP_CHECK && all_zero(req->addr + 4, sizeof(req->addr) - 4);
+		return may && !req->scope && all_zero(req->addr + 4, sizeof(req->addr) - 4);
 	case AF_INET6:
-		return req->op == SKS_OP_CHECK;
+		return may && (!req->scope || req->op == SKS_OP_OPEN);
 	default:
 		return false;
 	}
+}
+
+/* A weight may be 0: the socket gets no new connection while another one of its label does. */
+static bool weight_is_sound(const struct sks_request *req)
+{
+	if (req->op == SKS_OP_WEIGHT)
+		return req->pid && req->mode == SKS_MODE_REFUSE;
+	return !req->pid && (!req->weight || req->mode == SKS_MODE_JOIN);
 }
 
 static bool label_is_padded(const char label[SKS_LABEL_SIZE])
@@ -133,11 +144,9 @@ int sks_request_check(const struct sks_request *req, size_t record_len)
 		return -EPROTO;
 	if (req->spec_len > SKS_SPEC_MAX || record_len != sizeof(*req) + req->spec_len)
 		return -EPROTO;
-	if (req->op < SKS_OP_CHECK || req->op > SKS_OP_UNLOAD || req->mode > SKS_MODE_SHARE)
+	if (req->op < SKS_OP_CHECK || req->op > SKS_OP_SHARED || req->mode > SKS_MODE_STANDBY)
 		return -EPROTO;
-	if ((req->mode == SKS_MODE_JOIN) != (req->weight != 0))
-		return -EPROTO;
-	if (!address_is_sound(req) || !label_is_padded(req->label))
+	if (!weight_is_sound(req) || !address_is_sound(req) || !label_is_padded(req->label))
 		return -EPROTO;
 	return all_zero(req->reserved, sizeof(req->reserved)) ? 0 : -EPROTO;
 }

@@ -17,11 +17,11 @@
 
 #include "spec.h"
 
-#define SKS_WIRE_VERSION  1u
+#define SKS_WIRE_VERSION  2u
 #define SKS_SOCKET_PATH	  "/run/sksteer/helper.sock"
 #define SKS_INSTANCE_SIZE 16u
 #define SKS_LABEL_SIZE	  64u /* SKS_LABEL_MAX and its NUL */
-#define SKS_REPLY_TEXT	  480u
+#define SKS_REPLY_TEXT	  476u
 
 enum sks_op {
 	SKS_OP_CHECK =
@@ -33,6 +33,12 @@ enum sks_op {
 	SKS_OP_BIND = 5,     /* label and spec */
 	SKS_OP_UNBIND = 6,   /* label and spec */
 	SKS_OP_UNLOAD = 7,   /* program, link and maps of the caller's namespace; root only */
+	SKS_OP_OPEN = 8,     /* fd: an unbound socket, which the helper binds to family, addr, scope
+				and port, where the policy grants that port and bind(2) was denied */
+	SKS_OP_UNREGISTER = 9, /* label: it and its bindings go; its servers run on */
+	SKS_OP_PROMOTE = 10,   /* label: what stands by takes over, at once */
+	SKS_OP_WEIGHT = 11,    /* label, pid, weight: of the sockets that this process has */
+	SKS_OP_SHARED = 12,    /* fd: a listener; is it another instance's, too? reply.steered */
 };
 
 enum sks_mode {
@@ -40,6 +46,15 @@ enum sks_mode {
 	SKS_MODE_REPLACE = 1,
 	SKS_MODE_JOIN = 2,
 	SKS_MODE_SHARE = 3,
+	SKS_MODE_STANDBY = 4, /* as REPLACE, but takes nothing over before SKS_OP_PROMOTE */
+};
+
+/* What a server whose bind(2) was CHECKed is to do. */
+enum sks_place {
+	SKS_PLACE_ASKED = 0,	 /* bind(2) as it is */
+	SKS_PLACE_ELSEWHERE = 1, /* the same address, but the reply's port (0: any), and say in
+				    REGISTER which port was asked for */
+	SKS_PLACE_SHARED = 2,	 /* the reply's descriptor is the socket, bound already */
 };
 
 struct sks_greeting {
@@ -53,22 +68,27 @@ struct sks_request {
 	uint16_t version;
 	uint16_t op;	   /* enum sks_op */
 	uint16_t mode;	   /* enum sks_mode */
-	uint16_t weight;   /* of SKS_MODE_JOIN, else 0 */
+	uint16_t weight;   /* of SKS_MODE_JOIN or SKS_OP_WEIGHT, else 0 */
 	uint32_t spec_len; /* <= SKS_SPEC_MAX */
-	uint16_t family;   /* CHECK: AF_INET or AF_INET6 and ...; else 0 */
-	uint16_t port;	   /* ... the port that bind(2) is about to be asked for; else 0 */
-	uint8_t addr[16];  /* ... with its address, network byte order; else 0 */
+	uint16_t family;   /* CHECK, OPEN: AF_INET or AF_INET6 and ...; else 0 */
+	uint16_t port;	   /* ... the port that bind(2) is asked for. REGISTER: the port that it was
+			      asked for, where the socket was bound elsewhere instead; else 0 */
+	uint8_t addr[16];  /* CHECK, OPEN: the address, network byte order; else 0 */
 	uint8_t instance[SKS_INSTANCE_SIZE]; /* random; zero from sksteerctl */
 	char label[SKS_LABEL_SIZE];	     /* NUL-padded; empty: ephemeral */
-	uint8_t reserved[16];		     /* 0 */
+	uint32_t scope;			     /* OPEN: sin6_scope_id; else 0 */
+	uint32_t pid;			     /* WEIGHT, as its sender sees it; else 0 */
+	uint8_t reserved[8];		     /* 0 */
 };
 _Static_assert(sizeof(struct sks_request) == 128, "wire ABI");
 
 /* err 0 with a text is a warning; err < 0 is -errno, and nothing was changed. */
 struct sks_reply {
 	uint16_t version;
-	uint16_t steered; /* REGISTER: 1; 0 when no clause speaks of the socket */
+	uint16_t steered; /* REGISTER: 1; 0 when no clause speaks of the socket. SHARED: 1 or 0 */
 	int32_t err;
+	uint16_t place;		   /* CHECK: enum sks_place; else 0 */
+	uint16_t port;		   /* of SKS_PLACE_ELSEWHERE: bind to it, 0: to any; else 0 */
 	char text[SKS_REPLY_TEXT]; /* one line, NUL-terminated, no newline; may be empty */
 };
 _Static_assert(sizeof(struct sks_reply) == 488, "wire ABI");

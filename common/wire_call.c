@@ -87,10 +87,18 @@ static int receive_greeting(int conn, int64_t deadline)
 	return fd < 0 && greeting.version == SKS_WIRE_VERSION ? 0 : -EPROTO;
 }
 
+/* A refusal says nothing of a place, and only one place has a port. */
+static bool place_is_sound(const struct sks_reply *reply)
+{
+	if (reply->place > (reply->err ? SKS_PLACE_ASKED : SKS_PLACE_SHARED))
+		return false;
+	return !reply->port || reply->place == SKS_PLACE_ELSEWHERE;
+}
+
 static bool reply_is_sound(const struct sks_reply *reply)
 {
 	return reply->version == SKS_WIRE_VERSION && reply->err <= 0 && reply->err > -4096 &&
-	       memchr(reply->text, 0, sizeof(reply->text));
+	       place_is_sound(reply) && memchr(reply->text, 0, sizeof(reply->text));
 }
 
 static int receive_reply(int conn, int64_t deadline, struct sks_reply *ret_reply, int *ret_fd)

@@ -89,7 +89,7 @@ static int add_target(struct sks_asked *asked, struct sks_space *space,
 	if (of_spec)
 		sks_store_kill_binding(space, of_spec);
 	take_over(asked, space, number, target, found);
-	return sks_binding_add(space, service, target, SKS_FROM_CTL, &asked->verdict);
+	return sks_binding_add(space, service, target, SKS_FROM_CTL, 0, &asked->verdict);
 }
 
 static int add_targets(struct sks_asked *asked, struct sks_space *space,
@@ -190,7 +190,7 @@ static bool is_empty(const struct sks_space *space, const struct sks_service *se
 	for (uint32_t i = 0; i < space->n_bindings; i++) {
 		const struct sks_binding *binding = &space->maps.bindings[i];
 
-		if (binding->service == number && binding->source != SKS_LEFT_OUT &&
+		if (binding->service == number && sks_binding_is_asked(binding) &&
 		    sks_alive(binding->born, binding->died, next))
 			return false;
 	}
@@ -262,17 +262,11 @@ void sks_ask_unbind(struct sks_asked *asked)
 
 void sks_ask_unload(struct sks_asked *asked)
 {
-	struct sks_space *space = sks_spaces_find(asked->spaces, asked->netns_ino);
-
-	if (!asked->peer.root) {
+	if (!asked->peer.root)
 		(void)sks_refuse(&asked->verdict, -EPERM, "only root unloads");
-		return;
-	}
-	if (!space) {
+	else if (sks_spaces_unload(asked->spaces, asked->netns_ino))
 		(void)sks_refuse(&asked->verdict, -ENOENT, "nothing is loaded in this namespace");
-		return;
-	}
-	sks_log(SKS_LOG_INFO, "net-%llu: unloaded by user %u", (unsigned long long)space->ino,
-		asked->peer.uid);
-	sks_spaces_remove(asked->spaces, space);
+	else
+		sks_log(SKS_LOG_INFO, "net-%llu: unloaded by user %u",
+			(unsigned long long)asked->netns_ino, asked->peer.uid);
 }

@@ -25,7 +25,7 @@ int sks_targets_parse(const char *spec, size_t len, const struct sks_target **re
 }
 
 int sks_binding_add(struct sks_space *space, const struct sks_service *service,
-		    const struct sks_target *target, enum sks_source source,
+		    const struct sks_target *target, enum sks_source source, uint32_t spec,
 		    struct sks_verdict *verdict)
 {
 	struct sks_binding *binding;
@@ -40,6 +40,7 @@ int sks_binding_add(struct sks_space *space, const struct sks_service *service,
 	binding->proto = target->proto == IPPROTO_UDP ? SKS_UDP : SKS_TCP;
 	binding->where = target->where;
 	binding->all = target->all;
+	binding->spec = spec;
 	binding->family = target->where_prefix.family;
 	binding->len = target->where_prefix.len;
 	memcpy(binding->addr, target->where_prefix.addr, sizeof(binding->addr));
@@ -168,8 +169,7 @@ int sks_targets_match(const struct sks_space *space, uint32_t uid, const struct 
 		const struct sks_service *service = &space->maps.services[binding->service];
 		struct sks_match match = { .binding = i, .service = binding->service };
 
-		if (!sks_alive(binding->born, binding->died, next) ||
-		    binding->source == SKS_LEFT_OUT)
+		if (!sks_binding_is_asked(binding) || !sks_binding_counts(space, binding, next))
 			continue;
 		match.target = find(finder, binding);
 		if (match.target-- && service->uid == uid && service->named &&

@@ -14,9 +14,12 @@
 int sks_targets_parse(const char *spec, size_t len, const struct sks_target **ret_targets,
 		      size_t *ret_n, struct sks_verdict *verdict);
 
-/* Adds the target to the service's bindings of the next state; an errno with a text. */
+/*
+ * Adds the target to the service's bindings of the next state; spec: where a spec brings it, the
+ * epoch that sks_owner.spec will say when it counts, else 0. An errno with a text.
+ */
 int sks_binding_add(struct sks_space *space, const struct sks_service *service,
-		    const struct sks_target *target, enum sks_source source,
+		    const struct sks_target *target, enum sks_source source, uint32_t spec,
 		    struct sks_verdict *verdict);
 struct sks_target sks_binding_target(const struct sks_binding *binding);
 

@@ -157,7 +157,7 @@ void sks_bpf_drop_new_pins(const char *dir)
 	}
 }
 
-static int open_pin(const char *dir, const char *name, const char *suffix, uint32_t flags)
+int sks_bpf_open_pin(const char *dir, const char *name, const char *suffix, uint32_t flags)
 {
 	LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = flags);
 	char path[SKS_PIN_PATH];
@@ -172,7 +172,7 @@ static int open_pin(const char *dir, const char *name, const char *suffix, uint3
 /* Is the program that waits as program-new the one that packets run already? Or -errno. */
 static int is_attached(const char *dir, int link)
 {
-	CLEANUP_FD int program = open_pin(dir, "program", SKS_PIN_NEW, 0);
+	CLEANUP_FD int program = sks_bpf_open_pin(dir, "program", SKS_PIN_NEW, 0);
 	struct bpf_link_info attached = {};
 	struct bpf_prog_info waiting = {};
 	__u32 attached_len = sizeof(attached), waiting_len = sizeof(waiting);
@@ -275,7 +275,8 @@ static int open_map(const char *dir, int i, bool writable, struct sks_maps *maps
 	const struct sks_map_kind *kind = &sks_map_kinds[i];
 	int err;
 
-	maps->fd[i] = open_pin(dir, kind->name, "", writable || kind->mapped ? 0 : BPF_F_RDONLY);
+	maps->fd[i] =
+		sks_bpf_open_pin(dir, kind->name, "", writable || kind->mapped ? 0 : BPF_F_RDONLY);
 	if (maps->fd[i] < 0)
 		return maps->fd[i];
 	err = read_entries(i, maps->fd[i], &maps->entries[i]);
@@ -283,17 +284,6 @@ static int open_map(const char *dir, int i, bool writable, struct sks_maps *maps
 		return err;
 	err = map_memory(maps, i, PROT_READ | (writable ? PROT_WRITE : 0));
 	return err ? sks_bpf_explain(err, "mapping it into memory") : 0;
-}
-
-/* Another layout may have other maps, so this is looked at before them. */
-static int check_head(struct sks_maps *maps)
-{
-	const struct sks_head *head = &maps->ports->head;
-
-	if (head->magic != SKS_MAGIC || head->layout != SKS_LAYOUT)
-		return -EUCLEAN;
-	maps->generation = __atomic_load_n(&head->generation, __ATOMIC_ACQUIRE);
-	return 0;
 }
 
 /* A helper that died while it replaced maps left it odd. */
@@ -305,17 +295,20 @@ static void settle_generation(struct sks_maps *maps)
 
 int sks_bpf_open(const char *dir, bool writable, struct sks_maps *ret_maps)
 {
-	struct sks_maps maps = { .link = open_pin(dir, "link", "", 0) };
+	struct sks_maps maps = { .link = sks_bpf_open_pin(dir, "link", "", 0) };
 	int err = maps.link < 0 ? maps.link : 0;
 
 	for (int i = 0; i < SKS_MAP_COUNT; i++)
 		maps.fd[i] = -1;
+	if (!err)
+		err = sks_bpf_check_layout(dir);
 	if (!err && writable)
 		err = sks_bpf_put_right(dir, maps.link);
 	for (int i = 0; !err && i < SKS_MAP_COUNT; i++) {
 		err = open_map(dir, i, writable, &maps);
 		if (!err && i == SKS_MAP_PORTS)
-			err = check_head(&maps);
+			maps.generation =
+				__atomic_load_n(&maps.ports->head.generation, __ATOMIC_ACQUIRE);
 	}
 	if (!err && writable)
 		settle_generation(&maps);
@@ -337,15 +330,5 @@ void sks_bpf_close(struct sks_maps *maps)
 	}
 	sks_closep(&maps->link);
 	maps->link = -1;
-}
-
-int sks_bpf_netns(const struct sks_maps *maps, uint64_t *ret_ino)
-{
-	struct bpf_link_info info = {};
-	__u32 len = sizeof(info);
-
-	if (bpf_obj_get_info_by_fd(maps->link, &info, &len))
-		return -errno;
-	*ret_ino = info.netns.netns_ino;
-	return 0;
+	sks_bpf_drop_census(maps);
 }

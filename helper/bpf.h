@@ -2,7 +2,9 @@
 /*
  * Owns every use of libbpf and bpf(2): a namespace's program, link and maps, and their pins. Nobody
  * else includes libbpf: helper/bpf.c loads, attaches and opens, helper/bpf_grow.c replaces what
- * runs, helper/bpf_map.c reads and writes elements, helper/bpf_why.c listens to what libbpf says.
+ * runs, helper/bpf_map.c reads and writes elements, helper/bpf_copy.c and helper/bpf_census.c run
+ * programs over them, helper/bpf_peek.c knows other versions' pins, helper/bpf_why.c listens to
+ * what libbpf says.
  */
 #ifndef SKSTEER_BPF_H
 #define SKSTEER_BPF_H
@@ -30,6 +32,17 @@ enum sks_map {
 	SKS_MAP_COUNT,
 };
 
+/* The program that finds closed sockets, of one sockmap (helper/bpf_census.c). */
+struct sks_census {
+	enum {
+		SKS_CENSUS_NONE,
+		SKS_CENSUS_LOADED,
+		SKS_CENSUS_REFUSED, /* by the kernel */
+	} state;
+	int program;	      /* this and the next: only where it is loaded */
+	const uint64_t *open; /* what it found last */
+};
+
 /*
  * The open maps of one namespace; the arrays are mapped into memory, which the program sees at
  * once. The pointers stand in the order of enum sks_map; what is not mapped has none.
@@ -39,6 +52,7 @@ struct sks_maps {
 	uint32_t entries[SKS_MAP_COUNT]; /* that each has room for, now */
 	uint32_t generation;		 /* head.generation before any other map was opened */
 	int link; /* tells whether the namespace lives, and keeps it not alive */
+	struct sks_census census;
 	union {
 		void *memory[SKS_MAP_COUNT];
 		struct {
@@ -75,8 +89,16 @@ const char *sks_bpf_why(void);
 int sks_bpf_create(const char *dir, int netns, struct sks_maps *ret_maps);
 
 /*
+ * What is pinned in dir, by whichever version: the layout of its maps (0: none that we know how to
+ * read) and the namespace that the link is attached to, as an inode number (0: it is gone). 0,
+ * -ENOENT: no link is pinned there; or why it can't be read.
+ */
+int sks_bpf_peek(const char *dir, uint32_t *ret_layout, uint64_t *ret_ino);
+
+/*
  * Opens what is pinned; read-only maps are not writable. The only writer finishes, or takes back,
- * what a helper that died at it was replacing. -ENOENT, -EUCLEAN: another layout.
+ * what a helper that died at it was replacing. -ENOENT, -EUCLEAN: another layout, of which nothing
+ * is touched.
  */
 int sks_bpf_open(const char *dir, bool writable, struct sks_maps *ret_maps);
 /* For readers, once they have read: no map was replaced meanwhile, so what they saw belongs
@@ -122,6 +144,12 @@ struct sks_head_copy {
 int sks_bpf_copy_heads(const struct sks_maps *maps, const struct sks_head_copy *copies, size_t n);
 /* SO_COOKIE of the socket at that slot; -ENOENT once it is closed. */
 int sks_bpf_cookie(const struct sks_maps *maps, uint32_t slot, uint64_t *ret_cookie);
+/*
+ * Which of the slots below n hold an open socket, whichever it is, in one system call: slot
+ * i is bit i % SKS_CENSUS_STEP of word i / SKS_CENSUS_STEP. The words are valid until the next call
+ * for these maps. NULL: this kernel can't; ask each by sks_bpf_cookie().
+ */
+const uint64_t *sks_bpf_census(struct sks_maps *maps, uint32_t n);
 
 /* rule: as in struct sks_trie_key. The destination and the prefix's length become the hop. */
 int sks_bpf_put_prefix(const struct sks_maps *maps, uint32_t rule, const struct sks_prefix *prefix,

@@ -185,6 +185,8 @@ static void take_over(struct replacement *r)
 		sks_closep(fd);
 		*fd = sks_take_fd(&r->fd[i]);
 	}
+	if (r->entries[SKS_MAP_SOCKETS])
+		sks_bpf_drop_census(r->maps);
 	if (r->counted)
 		count_rest(r, old_counters);
 	for (int i = 0; i < SKS_MAP_COUNT; i++) {

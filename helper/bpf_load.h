@@ -36,6 +36,8 @@ void sks_bpf_unload(struct sks_loaded *loaded);
 /* Tells two builds apart, as program tags can't (6.18 computes them otherwise than 6.12). */
 uint64_t sks_bpf_hash(void);
 
+/* NAME followed by the suffix; flags as for BPF_OBJ_GET. A descriptor or -errno. */
+int sks_bpf_open_pin(const char *dir, const char *name, const char *suffix, uint32_t flags);
 int sks_bpf_pin(int fd, const char *dir, const char *name, const char *suffix);
 /* NAME-new becomes NAME wherever there is one, the program last. 0 or the first -errno. */
 int sks_bpf_adopt_pins(const char *dir);
@@ -53,6 +55,12 @@ int sks_bpf_copy_counter(int from, int to, uint32_t key, struct sks_counter *ret
 
 /* helper/bpf_copy.c: the first n entries of one sockmap into another. 0 or -errno. */
 int sks_bpf_copy_sockets(int from, int to, uint32_t n);
+
+/* helper/bpf_peek.c: 0, -EUCLEAN: the pins have another layout; or why that can't be told. */
+int sks_bpf_check_layout(const char *dir);
+
+/* helper/bpf_census.c: when the sockmap is another one, or none any more. */
+void sks_bpf_drop_census(struct sks_maps *maps);
 
 /* helper/bpf_why.c: nothing has been said of what begins now. */
 void sks_bpf_forget(void);

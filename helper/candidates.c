@@ -17,11 +17,20 @@ static uint16_t *bucket_of(struct sks_candidates *candidates, uint16_t service, 
 
 static void see_sockets(struct sks_candidates *candidates)
 {
-	const struct sks_slot *slots = candidates->space->maps.slots;
+	const struct sks_maps *maps = &candidates->space->maps;
+	const struct sks_slot *slots = maps->slots;
 
+	for (uint32_t i = 0; i < candidates->space->n_services; i++)
+		candidates->current[i] =
+			sks_owner(&maps->services[i], candidates->epoch)->taken_over;
 	for (uint32_t i = 1; i < candidates->space->n_slots; i++) {
-		if (slots[i].cookie)
-			candidates->up[slots[i].dest] |= slots[i].families;
+		const struct sks_slot *slot = &slots[i];
+
+		if (!slot->cookie || slot->flags & SKS_SLOT_STANDBY)
+			continue;
+		candidates->up[slot->dest] |= slot->families;
+		if (slot->since == candidates->current[maps->dests[slot->dest].service])
+			candidates->now[slot->dest] |= slot->families;
 	}
 }
 
@@ -35,6 +44,7 @@ void sks_candidates_init(struct sks_candidates *candidates, const struct sks_spa
 		candidates->n_buckets *= 2;
 	memset(candidates->first, 0, candidates->n_buckets * sizeof(*candidates->first));
 	memset(candidates->up, 0, space->n_dests);
+	memset(candidates->now, 0, space->n_dests);
 	see_sockets(candidates);
 	for (uint32_t i = space->n_dests; i-- > 1;) {
 		const struct sks_dest *dest = &space->maps.dests[i];
@@ -72,6 +82,36 @@ static bool is_at(const struct sks_binding *binding, const struct sks_dest *dest
 	       !memcmp(binding->listener_addr, dest->addr, sizeof(dest->addr));
 }
 
+enum { DOWN, EARLIER, CURRENT };
+
+/* Whose sockets does it have? A new destination is about to get its first. */
+static unsigned int rank_of(const struct sks_candidates *candidates, uint32_t i,
+			    unsigned int family)
+{
+	if (candidates->space->maps.dests[i].born == candidates->epoch ||
+	    candidates->now[i] & 1u << family)
+		return CURRENT;
+	return candidates->up[i] & 1u << family ? EARLIER : DOWN;
+}
+
+/* Each listens at a place of its own; but one at every address has them all. */
+static size_t drop_covered(struct sks_candidates *candidates, size_t n, unsigned int family)
+{
+	const struct sks_dest *dests = candidates->space->maps.dests;
+	uint16_t *list = candidates->list;
+	bool covered = false;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		covered |= dests[list[i]].wildcard && !dests[list[i]].ifindex &&
+			   rank_of(candidates, list[i], family) == CURRENT;
+	for (size_t i = 0; i < n; i++) {
+		if (!covered || rank_of(candidates, list[i], family) != EARLIER)
+			list[kept++] = list[i];
+	}
+	return kept;
+}
+
 size_t sks_candidates_find(struct sks_candidates *candidates, const struct sks_binding *binding,
 			   unsigned int family)
 {
@@ -80,23 +120,27 @@ size_t sks_candidates_find(struct sks_candidates *candidates, const struct sks_b
 		sks_owner(&maps->services[binding->service], candidates->epoch);
 	uint16_t port = binding->listener_port ?: owner->first_port[binding->proto];
 	uint32_t i = *bucket_of(candidates, binding->service, binding->proto, port);
-	bool any_up = false;
+	bool apart = binding->where == SKS_WHERE_LISTENER;
+	unsigned int best = DOWN, rank;
 	size_t n = 0;
 
 	for (; i; i = candidates->next[i]) {
 		const struct sks_dest *dest = &maps->dests[i];
 		uint32_t served = sks_dest_families(dest, candidates->epoch);
-		/* A new one is about to get its socket. */
-		bool up = candidates->up[i] & 1u << family || dest->born == candidates->epoch;
 
 		if (dest->service != binding->service || dest->proto != binding->proto ||
 		    dest->port != port || !(served & 1u << family) ||
-		    !is_at(binding, dest, served, family) || (any_up && !up))
+		    !is_at(binding, dest, served, family))
 			continue;
-		if (up && !any_up)
+		rank = rank_of(candidates, i, family);
+		if (apart && rank == EARLIER)
+			rank = CURRENT;
+		if (rank < best)
+			continue;
+		if (rank > best)
 			n = 0; /* those so far are not there */
-		any_up = up;
+		best = rank;
 		candidates->list[n++] = (uint16_t)i;
 	}
-	return n;
+	return apart ? drop_covered(candidates, n, family) : n;
 }

@@ -14,9 +14,11 @@ struct sks_candidates {
 	uint32_t epoch;
 	uint16_t list[SKS_MAX_DESTS]; /* the answer to the last question */
 	/* Private: chains by service, protocol and port, lower numbers first; 0 ends one. */
+	uint32_t current[SKS_MAX_SERVICES]; /* the epoch in which its instance came */
 	uint32_t n_buckets; /* a power of two: as many as there are destinations, about */
 	uint16_t first[SKS_MAX_DESTS], next[SKS_MAX_DESTS];
-	uint8_t up[SKS_MAX_DESTS]; /* SKS_SERVES_...: the families that have a socket */
+	/* SKS_SERVES_...: the families that have a socket, and one of the current instance's. */
+	uint8_t up[SKS_MAX_DESTS], now[SKS_MAX_DESTS];
 };
 
 /* Looks at the destinations of one service, or, where only is NULL, of all. */
@@ -26,7 +28,8 @@ void sks_candidates_init(struct sks_candidates *candidates, const struct sks_spa
 /*
  * Writes to candidates->list the numbers of those that the binding, which lives in that epoch,
  * speaks of for the family (SKS_V4, SKS_V6), and returns how many. A listener that closed, or moved
- * elsewhere, keeps what it had, so that no stranger gets it; but not from one that is there.
+ * elsewhere, keeps what it had, so that no stranger gets it; but not from one that is there, nor an
+ * earlier instance's from the current one's, but for the places where only that one listens.
  */
 size_t sks_candidates_find(struct sks_candidates *candidates, const struct sks_binding *binding,
 			   unsigned int family);

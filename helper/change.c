@@ -4,11 +4,14 @@
 #include <errno.h>
 #include <string.h>
 
+#include "awake.h"
 #include "change.h"
 #include "compile.h"
 #include "conflict.h"
 #include "dest.h"
+#include "instance.h"
 #include "log.h"
+#include "moved.h"
 #include "policy.h"
 #include "slot.h"
 
@@ -51,14 +54,14 @@ static int compile(struct sks_space *space, struct plan *plan, bool judged,
 /* Into the sockmap; steered to only once it is linked. */
 static int take_socket(const struct sks_change *change, uint32_t *ret_slot)
 {
-	struct sks_slot slot = {
-		.cookie = change->socket->cookie,
-		.pid = (uint32_t)change->peer->pid,
-		.weight = 100,
-		.families = change->socket->families,
-	};
-	int err = sks_slot_take(change->space, change->dest, change->fd, &slot, ret_slot);
+	struct sks_slot slot = change->slot;
+	int err;
 
+	slot.cookie = change->socket->cookie;
+	slot.pid = (uint32_t)change->peer->pid;
+	slot.inode = change->socket->inode;
+	slot.families = change->socket->families;
+	err = sks_slot_take(change->space, change->dest, change->fd, &slot, ret_slot);
 	if (err == -ENOSPC || *sks_bpf_why())
 		return sks_refuse_room(change->verdict, err, "sockets", SKS_MAX_SLOTS - 1);
 	if (err)
@@ -75,7 +78,7 @@ static int judge_and_compile(struct sks_change *change)
 
 	/* All that it opens is looked at: what it leaves to others may be another matter now. */
 	sks_store_mark(space, sks_service_number(space, change->service));
-	err = sks_policy_quota(change);
+	err = sks_policy_quota(change) ?: sks_moved_settle(space, change->service, change->verdict);
 	if (!err)
 		err = make_plan(space, change->service, &plan, change->verdict);
 	if (!err)
@@ -89,23 +92,68 @@ static int judge_and_compile(struct sks_change *change)
 }
 
 /*
- * The socket enters the chains that nobody can follow yet, or that it only makes longer, before the
- * commit; a family that its destination has not served so far opens after it.
+ * The families in which a socket may enter its destination's chains before the commit: those that
+ * nobody can follow yet, or that it only makes longer. Others open after it: a family that has not
+ * been served so far, and all where it comes before those that serve.
  */
-static void publish(struct sks_change *change, uint32_t slot)
+static uint32_t open_before(const struct sks_change *change, const struct sks_dest *dest)
+{
+	uint32_t epoch = sks_epoch(&change->space->maps), families = sks_dest_families(dest, epoch);
+
+	if (dest->born == epoch + 1 || !families)
+		return SKS_SERVES_BOTH;
+	for (unsigned int family = SKS_V4; family <= SKS_V6; family++) {
+		if ((change->takes_over || change->promotes) && dest->slot[family])
+			families &= ~(1u << family);
+	}
+	return families;
+}
+
+static bool takes_over(const struct sks_change *change, uint32_t i)
+{
+	const struct sks_slot *slot = &change->space->maps.slots[i];
+
+	return slot->cookie && slot->flags & SKS_SLOT_STANDBY && slot->since == change->promotes &&
+	       sks_service_of_slot(change->space, i) == change->service;
+}
+
+/* They stand by until the commit, which names their instance: so whoever starts in between knows. */
+static void publish_promotion(struct sks_change *change)
 {
 	struct sks_space *space = change->space;
-	uint32_t before = 0;
+	uint8_t before[SKS_MAX_SLOTS];
 
-	if (slot) {
-		before = change->dest->born == sks_next_epoch(space)
-				 ? SKS_SERVES_BOTH
-				 : sks_dest_families(change->dest, sks_epoch(&space->maps));
-		sks_slot_link(space, slot, before, change->fd);
+	memset(before, 0, space->n_slots);
+
+	for (uint32_t i = 1; i < space->n_slots; i++) {
+		if (!takes_over(change, i))
+			continue;
+		before[i] =
+			(uint8_t)open_before(change, &space->maps.dests[space->maps.slots[i].dest]);
+		sks_slot_link(space, i, before[i], -1);
 	}
 	sks_store_commit(space);
 	sks_compile_publish(space);
-	if (slot)
+	for (uint32_t i = 1; i < space->n_slots; i++) {
+		if (!takes_over(change, i))
+			continue;
+		sks_slot_promote(space, i);
+		sks_slot_link(space, i, ~(uint32_t)before[i], -1);
+	}
+	sks_slots_settle(space);
+}
+
+static void publish(struct sks_change *change, uint32_t slot)
+{
+	struct sks_space *space = change->space;
+	bool serves = slot && !(change->slot.flags & SKS_SLOT_STANDBY);
+	uint32_t before = serves ? open_before(change, change->dest) : 0;
+
+	if (serves)
+		sks_slot_link(space, slot, before, change->fd);
+	sks_store_commit(space);
+	sks_compile_publish(space);
+	if (serves)
 		sks_slot_link(space, slot, ~before, change->fd);
 }
 
@@ -119,7 +167,10 @@ int sks_change_finish(struct sks_change *change)
 	if (!err)
 		err = judge_and_compile(change);
 	if (!err && !change->dry) {
-		publish(change, slot);
+		if (change->promotes)
+			publish_promotion(change);
+		else
+			publish(change, slot);
 		return 0;
 	}
 	sks_compile_discard(change->space);
@@ -174,11 +225,31 @@ static bool end_services(struct sks_space *space)
 	return any;
 }
 
+static bool fall_back(struct sks_space *space)
+{
+	bool any = sks_instances_fall_back(space);
+
+	if (any)
+		sks_awake(space);
+	return any;
+}
+
 void sks_change_sweep(struct sks_space *space, int64_t now_ms)
 {
-	bool gone = sks_slots_sweep(space) > 0, ended = end_services(space);
+	/* What could not be published the last time is still to be done. */
+	bool gone = sks_slots_sweep(space) > 0 || space->unsettled, ended = end_services(space);
 	bool pruned = now_ms && sks_dests_prune(space, now_ms);
+	bool fell_back = gone && fall_back(space);
+	bool moved = gone && sks_moved_settle_all(space);
 
-	if (gone || ended || pruned)
-		(void)sks_change_republish(space);
+	if (gone || ended || pruned || fell_back || moved)
+		space->unsettled = sks_change_republish(space) != 0;
+}
+
+void sks_change_recover(struct sks_space *space)
+{
+	(void)fall_back(space);
+	(void)sks_moved_settle_all(space);
+	(void)sks_change_republish(space);
+	sks_change_sweep(space, 0);
 }

@@ -12,6 +12,8 @@
 #include "space.h"
 #include "verdict.h"
 
+#define SKS_WEIGHT 100 /* of a socket of which nothing else is said */
+
 /* A change of one service under way; its records are in the next state already. */
 struct sks_change {
 	const struct sks_spaces *spaces;
@@ -22,8 +24,11 @@ struct sks_change {
 	bool dry; /* only whether it would be granted */
 	/* The socket that joins, or NULL: */
 	const struct sks_socket *socket;
+	struct sks_slot slot; /* what is said of it: instance, since, spec, weight, flags */
 	struct sks_dest *dest;
-	int fd; /* borrowed */
+	int fd;		   /* borrowed */
+	bool takes_over;   /* it comes before what serves its destination now */
+	uint32_t promotes; /* the sockets that stand by of this instance (slot.since) serve, or 0 */
 	struct sks_verdict *verdict;
 };
 
@@ -32,6 +37,9 @@ int sks_change_finish(struct sks_change *change);
 
 /* Compiles and publishes what the records say, without a judge: after a restart, after an end. */
 int sks_change_republish(struct sks_space *space);
+
+/* What a helper does that takes up the namespace of an earlier one, with what has ended since. */
+void sks_change_recover(struct sks_space *space);
 
 /*
  * Drops the sockets that have been closed and what ends with them: ephemeral services and, where

@@ -162,7 +162,7 @@ int sks_class_write(struct sks_space *space, struct sks_class *class)
 	for (size_t i = 0; !err && i < class->n; i++) {
 		const struct sks_entry *entry = &class->entries[i];
 		uint32_t family = entry->prefix.family == AF_INET6 ? SKS_V6 : SKS_V4;
-		bool device = space->maps.dests[entry->dest].ifindex;
+		bool device = sks_dest_ifindex(space, entry->dest);
 
 		flags[family] |= device ? SKS_RULE_DEVICES : 0;
 		if (n[family] < SKS_INLINE_PREFIXES) {

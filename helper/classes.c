@@ -12,7 +12,8 @@ static uint16_t any_address(const struct sks_space *space, const struct sks_entr
 	uint32_t covered = 0, served;
 
 	for (size_t i = 0; i < n; i++) {
-		if (entries[i].prefix.len || entries[i].dest != entries[0].dest)
+		if (entries[i].prefix.len || entries[i].dest != entries[0].dest ||
+		    entries[i].dest == SKS_DEST_GUARD)
 			return 0;
 		covered |= entries[i].prefix.family == AF_INET6 ? SKS_SERVES_V6 : SKS_SERVES_V4;
 	}

@@ -107,7 +107,6 @@ static bool has_socket(const struct sks_space *space, uint16_t dest)
  */
 static size_t make_room(const struct sweep *sweep, size_t n)
 {
-	const struct sks_dest *dests = sweep->space->maps.dests;
 	struct sks_entry *entries = sweep->entries;
 	size_t of_family[2] = {}, devices[2] = {}, at[2] = {}, kept = 0;
 
@@ -115,13 +114,13 @@ static size_t make_room(const struct sweep *sweep, size_t n)
 		bool v6 = entries[i].prefix.family == AF_INET6;
 
 		of_family[v6]++;
-		devices[v6] += dests[entries[i].dest].ifindex != 0;
+		devices[v6] += sks_dest_ifindex(sweep->space, entries[i].dest) != 0;
 	}
 	for (size_t i = 0; i < n; i++) {
 		bool v6 = entries[i].prefix.family == AF_INET6;
 		bool full = devices[v6] && of_family[v6] > SKS_INLINE_PREFIXES;
 
-		if (full && dests[entries[i].dest].ifindex &&
+		if (full && sks_dest_ifindex(sweep->space, entries[i].dest) &&
 		    (!has_socket(sweep->space, entries[i].dest) ||
 		     (!sweep->judged && at[v6] >= SKS_INLINE_PREFIXES)))
 			continue;

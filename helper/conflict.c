@@ -140,7 +140,9 @@ static int check_held(const struct sks_change *change, const struct sks_route *r
 			continue; /* the longer prefix wins */
 		if (held->uid != change->peer->uid)
 			return refuse_held(change, route, held);
-		remark_own(change, held);
+		/* A guarded port is often that of a group of the server's own. */
+		if (route->dest != SKS_DEST_GUARD)
+			remark_own(change, held);
 	}
 	return 0;
 }

@@ -53,6 +53,52 @@ static void inherit(struct sks_space *space, struct sks_dest *dest, uint32_t fam
 	sks_dest_set_families(space, dest, served | families);
 }
 
+/* Some socket, of whatever instance. */
+static bool has_socket(const struct sks_space *space, uint32_t dest)
+{
+	for (uint32_t i = 1; i < space->n_slots; i++) {
+		if (space->maps.slots[i].cookie && space->maps.slots[i].dest == dest)
+			return true;
+	}
+	return false;
+}
+
+bool sks_dest_has_place(const struct sks_space *space, const struct sks_service *service,
+			const struct sks_socket *sock)
+{
+	for (uint32_t i = 1; i < space->n_dests; i++) {
+		const struct sks_dest *dest = &space->maps.dests[i];
+		uint32_t served = sks_dest_families(dest, sks_epoch(&space->maps));
+
+		served &= ~(uint32_t)dest->inherited;
+		if (is_like(space, dest, sks_service_number(space, service), sock) &&
+		    !(sock->families & SKS_SERVES_BOTH & ~served))
+			return true;
+	}
+	return false;
+}
+
+int sks_dest_get_standby(struct sks_space *space, const struct sks_service *service,
+			 const struct sks_socket *sock, struct sks_dest **ret_dest)
+{
+	uint16_t number = sks_service_number(space, service);
+
+	for (uint32_t i = 1; i < space->n_dests; i++) {
+		if (!is_like(space, &space->maps.dests[i], number, sock))
+			continue;
+		*ret_dest = &space->maps.dests[i];
+		return 0;
+	}
+	return add(space, number, sock, ret_dest);
+}
+
+void sks_dest_open(struct sks_space *space, struct sks_dest *dest, uint32_t families)
+{
+	uint32_t served = sks_dest_families(dest, sks_next_epoch(space));
+
+	sks_dest_set_families(space, dest, served | families);
+}
+
 int sks_dest_get(struct sks_space *space, const struct sks_service *service,
 		 const struct sks_socket *sock, struct sks_dest **ret_dest)
 {
@@ -68,7 +114,7 @@ int sks_dest_get(struct sks_space *space, const struct sks_service *service,
 				 !dest->port && sks_in_next(space, dest);
 		bool like = is_like(space, dest, number, sock);
 
-		if (like && dest->born >= since)
+		if (like && (dest->born >= since || has_socket(space, i)))
 			found = dest;
 		else if (like || (stands_in && !sock->addr.len))
 			inherited |= sks_dest_families(dest, next);
@@ -94,7 +140,7 @@ static void see_named(const struct sks_space *space, uint16_t service,
 	for (uint32_t i = 0; i < space->n_bindings; i++) {
 		const struct sks_binding *binding = &space->maps.bindings[i];
 
-		if (binding->service == service && sks_alive(binding->born, binding->died, next))
+		if (binding->service == service && sks_binding_counts(space, binding, next))
 			named[binding->proto][binding->listener_port] = 1;
 	}
 }
@@ -151,8 +197,9 @@ int sks_dest_stand_in(struct sks_space *space, const struct sks_service *service
 
 /* What the sockets and the routes of a namespace lead to. */
 struct use {
-	uint8_t service_up[SKS_MAX_SERVICES], dest_up[SKS_MAX_DESTS], led_to[SKS_MAX_DESTS];
-	uint8_t idle[SKS_MAX_SERVICES]; /* has destinations that wait for a socket */
+	uint8_t service_up[SKS_MAX_SERVICES], dest_up[SKS_MAX_DESTS];
+	uint8_t led_to[SKS_DEST_GUARD + 1]; /* which a guard's route leads to */
+	uint8_t idle[SKS_MAX_SERVICES];	    /* has destinations that wait for a socket */
 };
 
 static void see_sockets(const struct sks_space *space, struct use *use)
@@ -199,8 +246,10 @@ static int see_routes(const struct sks_space *space, struct use *use)
 
 	if (err)
 		return err;
-	for (size_t i = 0; i < routes.n; i++)
-		use->led_to[routes.routes[i].dest] = 1;
+	for (size_t i = 0; i < routes.n; i++) {
+		if (routes.routes[i].dest != SKS_DEST_GUARD)
+			use->led_to[routes.routes[i].dest] = 1;
+	}
 	sks_routes_free(&routes);
 	return 0;
 }

@@ -12,11 +12,22 @@
 
 /*
  * In the next state, the service's destination of sockets like this one, made if there is none of
- * this instance; it serves the socket's families. 0, -ENOSPC: the namespace is full; or why the map
- * could not grow.
+ * this instance or of one that still has sockets there; it serves the socket's families. 0,
+ * -ENOSPC: the namespace is full; or why the map could not grow.
  */
 int sks_dest_get(struct sks_space *space, const struct sks_service *service,
 		 const struct sks_socket *sock, struct sks_dest **ret_dest);
+/*
+ * The same for a socket that stands by: what there is stays as it is, and a destination that is
+ * made serves nothing yet. When its instance takes over, sks_dest_open() makes it serve the socket.
+ */
+int sks_dest_get_standby(struct sks_space *space, const struct sks_service *service,
+			 const struct sks_socket *sock, struct sks_dest **ret_dest);
+void sks_dest_open(struct sks_space *space, struct sks_dest *dest, uint32_t families);
+
+/* Had the service a socket on that port, at that address, that served as many families? */
+bool sks_dest_has_place(const struct sks_space *space, const struct sks_service *service,
+			const struct sks_socket *sock);
 
 /* Kills, in the next state, what the service has left on ports that no clause speaks of any more. */
 void sks_dests_leave(struct sks_space *space, const struct sks_service *service);

@@ -27,7 +27,8 @@ struct sks_held_list {
 struct sks_port_range {
 	uint16_t first, last;
 };
-#define SKS_DIAG_RANGES 32
+#define SKS_DIAG_RANGES	  32
+#define SKS_DIAG_ATTEMPTS 4 /* at a dump under which the sockets change */
 
 /*
  * Every such socket of proto (IPPROTO_TCP or IPPROTO_UDP) on the n ranges of ports, once however

@@ -24,13 +24,37 @@ static bool group_used(const struct sks_space *space, uint32_t number)
 	return space->used_groups[number];
 }
 
+/* How many from this one on are of its instance's time: what they replaced has no part in it. */
 static size_t chain_length(const struct sks_space *space, uint32_t slot, uint32_t family)
 {
+	const struct sks_slot *slots = space->maps.slots;
+	uint32_t since = slot < space->n_slots ? slots[slot].since : 0;
 	size_t n = 0;
 
-	for (; slot && slot < space->n_slots && n < SKS_MAX_SLOTS; n++)
-		slot = space->maps.slots[slot].next[family];
+	for (; slot && slot < space->n_slots && slots[slot].since == since && n < SKS_MAX_SLOTS;
+	     n++)
+		slot = slots[slot].next[family];
 	return n;
+}
+
+/*
+ * Of an instance's sockets on one port one stands for all: the kernel spreads over its SO_REUSEPORT
+ * group.
+ */
+static bool is_represented(const struct sks_space *space, const struct shares *shares,
+			   uint32_t slot)
+{
+	static const uint8_t nobody[sizeof(((struct sks_slot *)NULL)->instance)];
+	const struct sks_slot *slots = space->maps.slots;
+
+	for (size_t i = 0; i < shares->n; i++) {
+		const struct sks_slot *member = &slots[shares->members[i].slot];
+
+		if (member->port == slots[slot].port &&
+		    !memcmp(member->instance, slots[slot].instance, sizeof(nobody)))
+			return memcmp(slots[slot].instance, nobody, sizeof(nobody)) != 0;
+	}
+	return false;
 }
 
 /* The destination's sockets, which have no place yet. -ENOMEM. */
@@ -38,17 +62,19 @@ static int list_members(const struct sks_space *space, const struct sks_dest *de
 			struct shares *ret_shares)
 {
 	uint32_t slot = dest->slot[family] == SKS_SLOT_PASS ? 0 : dest->slot[family];
-	struct shares shares = { .n = chain_length(space, slot, family) };
+	size_t length = chain_length(space, slot, family);
+	struct shares shares = { .members = calloc(length + 1, sizeof(*shares.members)) };
 
-	shares.members = calloc(shares.n + 1, sizeof(*shares.members));
 	if (!shares.members)
 		return -ENOMEM;
-	for (size_t i = 0; i < shares.n; i++) {
+	for (; length--; slot = space->maps.slots[slot].next[family]) {
 		uint32_t weight = space->maps.slots[slot].weight;
 
-		shares.members[i] = (struct member){ slot, (uint64_t)weight * SKS_GROUP_PLACES, 0 };
+		if (is_represented(space, &shares, slot))
+			continue;
+		shares.members[shares.n++] =
+			(struct member){ slot, (uint64_t)weight * SKS_GROUP_PLACES, 0 };
 		shares.total += weight;
-		slot = space->maps.slots[slot].next[family];
 	}
 	*ret_shares = shares;
 	return 0;

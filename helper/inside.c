@@ -98,6 +98,19 @@ int sks_netns_of_socket(int sock, int *ret_netns, uint64_t *ret_ino)
 	return 0;
 }
 
+int sks_netns_of_process(pid_t pid, uint64_t ino)
+{
+	CLEANUP_FD int fd = -1;
+	char path[32];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) || st.st_ino != ino)
+		return -ESRCH;
+	return sks_take_fd(&fd);
+}
+
 uint64_t sks_netns_cookie(int sock)
 {
 	uint64_t cookie;

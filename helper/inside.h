@@ -9,6 +9,7 @@
 #define SKSTEER_INSIDE_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 /*
  * The network namespace of a socket, by SIOCGSKNS (needs CAP_NET_ADMIN over it). *ret_netns is a
@@ -17,6 +18,9 @@
  * other file, whose own code is not run: sock may come from a stranger.
  */
 int sks_netns_of_socket(int sock, int *ret_netns, uint64_t *ret_ino);
+
+/* That namespace, if the process is in it: as above. -ESRCH: it is not. */
+int sks_netns_of_process(pid_t pid, uint64_t ino);
 
 /*
  * SO_NETNS_COOKIE (5.14) of a socket that may come from a stranger: the number of its namespace,

@@ -218,9 +218,20 @@ struct sks_owner *sks_owner_next(struct sks_space *space, struct sks_service *se
 		memcpy(next->instance, now->instance, sizeof(next->instance));
 		memcpy(next->first_port, now->first_port, sizeof(next->first_port));
 		next->taken_over = now->taken_over;
+		next->spec = now->spec;
 		__atomic_store_n(&next->since, epoch + 1, __ATOMIC_RELEASE);
 	}
 	return next;
+}
+
+bool sks_binding_counts(const struct sks_space *space, const struct sks_binding *binding,
+			uint32_t epoch)
+{
+	const struct sks_service *service = &space->maps.services[binding->service];
+
+	return sks_alive(binding->born, binding->died, epoch) &&
+	       (binding->source != SKS_FROM_SPEC ||
+		binding->spec == sks_owner(service, epoch)->spec);
 }
 
 uint32_t sks_dest_families(const struct sks_dest *dest, uint32_t epoch)

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "binding.h"
+#include "instance.h"
+#include "json.h"
 #include "row.h"
 #include "report.h"
 #include "resolve.h"
@@ -36,50 +38,6 @@ static const char *proto_name(uint8_t proto)
 	return proto == SKS_UDP ? "udp" : "tcp";
 }
 
-/* Keys are literals, and none comes twice. */
-static void add(struct json_object *object, const char *key, struct json_object *value)
-{
-	(void)json_object_object_add_ex(
-		object, key, value, JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_ADD_CONSTANT_KEY);
-}
-
-static void add_string(struct json_object *object, const char *key, const char *value)
-{
-	add(object, key, json_object_new_string(value));
-}
-
-static void add_number(struct json_object *object, const char *key, uint64_t value)
-{
-	add(object, key, json_object_new_uint64(value));
-}
-
-static void add_ports(struct json_object *object, const char *key, uint16_t first, uint16_t last)
-{
-	char text[16];
-
-	if (first == last)
-		(void)snprintf(text, sizeof(text), "%u", first);
-	else if (first == 1 && last == 65535)
-		(void)snprintf(text, sizeof(text), "*");
-	else
-		(void)snprintf(text, sizeof(text), "%u-%u", first, last);
-	add_string(object, key, text);
-}
-
-/* An address as people write it beside a port in a column of its own: without brackets. */
-static void add_address(struct json_object *object, const char *key,
-			const struct sks_prefix *prefix)
-{
-	char text[SKS_PREFIX_STRLEN], *addr = sks_prefix_format(prefix, text);
-	size_t len = strlen(addr);
-
-	if (*addr == '[') {
-		addr[len - 1] = '\0';
-		addr++;
-	}
-	add_string(object, key, addr);
-}
-
 static const char *family_name(uint8_t families)
 {
 	if ((families & SKS_SERVES_BOTH) == SKS_SERVES_BOTH)
@@ -93,27 +51,51 @@ static void add_bound_address(struct json_object *socket, const struct sks_dest 
 	struct sks_prefix addr = sks_dest_addr(dest);
 
 	if (dest->wildcard)
-		add_string(socket, "address", families & SKS_SERVES_V6 ? "::" : "0.0.0.0");
+		sks_json_add_string(socket, "address", families & SKS_SERVES_V6 ? "::" : "0.0.0.0");
 	else
-		add_address(socket, "address", &addr);
+		sks_json_add_address(socket, "address", &addr);
 }
 
-static struct json_object *report_socket(const struct sks_space *space, uint32_t i)
+static void add_instance(struct json_object *socket, const struct sks_slot *slot)
+{
+	char text[2 * sizeof(slot->instance) + 1];
+
+	for (size_t i = 0; i < sizeof(slot->instance); i++)
+		(void)snprintf(text + 2 * i, 3, "%02x", slot->instance[i]);
+	sks_json_add_string(socket, "instance", text);
+}
+
+static const char *state_of(const struct sks_space *space, uint32_t i, uint32_t epoch)
+{
+	const struct sks_slot *slot = &space->maps.slots[i];
+	const struct sks_dest *dest = &space->maps.dests[slot->dest];
+
+	if (sks_slot_stands_by(space, i, epoch))
+		return "standby";
+	if (slot->since != sks_owner(&space->maps.services[dest->service], epoch)->taken_over)
+		return "replaced";
+	return dest->proto == SKS_UDP ? "bound" : "listening";
+}
+
+static struct json_object *report_socket(const struct sks_space *space, uint32_t i, uint32_t epoch)
 {
 	const struct sks_slot *slot = &space->maps.slots[i];
 	const struct sks_dest *dest = &space->maps.dests[slot->dest];
 	struct json_object *socket = json_object_new_object();
 
-	add_string(socket, "family", family_name(slot->families));
-	add_string(socket, "protocol", proto_name(dest->proto));
+	sks_json_add_string(socket, "family", family_name(slot->families));
+	sks_json_add_string(socket, "protocol", proto_name(dest->proto));
 	add_bound_address(socket, dest, slot->families);
-	add_number(socket, "port", dest->port);
+	sks_json_add_number(socket, "port", sks_slot_port(space, slot));
+	sks_json_add_number(socket, "bound_port", slot->port ?: dest->port);
 	if (dest->ifindex)
-		add_number(socket, "ifindex", dest->ifindex);
-	add_number(socket, "pid", slot->pid);
-	add_number(socket, "cookie", slot->cookie);
-	add_string(socket, "state", dest->proto == SKS_UDP ? "bound" : "listening");
-	add_number(socket, "weight", slot->weight);
+		sks_json_add_number(socket, "ifindex", dest->ifindex);
+	sks_json_add_number(socket, "pid", slot->pid);
+	sks_json_add_number(socket, "cookie", slot->cookie);
+	sks_json_add_number(socket, "inode", slot->inode);
+	sks_json_add_string(socket, "state", state_of(space, i, epoch));
+	sks_json_add_number(socket, "weight", slot->weight);
+	add_instance(socket, slot);
 	return socket;
 }
 
@@ -136,7 +118,8 @@ static void report_sockets(const struct report *report)
 			continue;
 		entry = entry_of(report, space->maps.dests[slot->dest].service);
 		if (entry && sks_slot_lives(&space->maps, i))
-			json_object_array_add(entry->sockets, report_socket(space, i));
+			json_object_array_add(entry->sockets,
+					      report_socket(space, i, report->epoch));
 	}
 }
 
@@ -144,12 +127,12 @@ static struct json_object *report_route(const struct sks_route *route)
 {
 	struct json_object *binding = json_object_new_object();
 
-	add_string(binding, "protocol", proto_name(route->proto));
-	add_address(binding, "prefix", &route->prefix);
+	sks_json_add_string(binding, "protocol", proto_name(route->proto));
+	sks_json_add_address(binding, "prefix", &route->prefix);
 	if (route->width > SKS_PORT_NUMBERS - 1)
-		add_string(binding, "ports", "*");
+		sks_json_add_string(binding, "ports", "*");
 	else
-		add_ports(binding, "ports", route->first, route->last);
+		sks_json_add_ports(binding, "ports", route->first, route->last);
 	return binding;
 }
 
@@ -171,7 +154,8 @@ static void report_routes(const struct report *report)
 		const struct sks_route *route = &report->routes.routes[i];
 		struct entry *entry = entry_of(report, route->service);
 
-		if (entry && (!i || by_precedence(route - 1, route) != 0))
+		if (entry && route->dest != SKS_DEST_GUARD &&
+		    (!i || by_precedence(route - 1, route) != 0))
 			json_object_array_add(entry->bindings, report_route(route));
 	}
 }
@@ -180,8 +164,8 @@ static struct json_object *report_left_out(const struct sks_binding *binding)
 {
 	struct json_object *object = json_object_new_object();
 
-	add_string(object, "protocol", proto_name(binding->proto));
-	add_ports(object, "ports", binding->first, binding->last);
+	sks_json_add_string(object, "protocol", proto_name(binding->proto));
+	sks_json_add_ports(object, "ports", binding->first, binding->last);
 	return object;
 }
 
@@ -196,7 +180,8 @@ static void report_bindings(const struct report *report)
 		struct entry *entry;
 		struct sks_target target;
 
-		if (report->resolved[i] || !sks_alive(binding->born, binding->died, report->epoch))
+		if (report->resolved[i] ||
+		    !sks_binding_counts(report->space, binding, report->epoch))
 			continue;
 		entry = entry_of(report, binding->service);
 		if (!entry)
@@ -205,6 +190,8 @@ static void report_bindings(const struct report *report)
 			json_object_array_add(entry->left_out, report_left_out(binding));
 			continue;
 		}
+		if (!sks_binding_is_asked(binding))
+			continue;
 		target = sks_binding_target(binding);
 		json_object_array_add(entry->waiting,
 				      json_object_new_string(sks_target_format(&target, text)));
@@ -233,9 +220,9 @@ static struct json_object *report_counter(const struct sks_counter *counter)
 {
 	struct json_object *object = json_object_new_object();
 
-	add_number(object, "steered", counter->steered);
-	add_number(object, "refused", counter->refused);
-	add_number(object, "errors", counter->errors);
+	sks_json_add_number(object, "steered", counter->steered);
+	sks_json_add_number(object, "refused", counter->refused);
+	sks_json_add_number(object, "errors", counter->errors);
 	return object;
 }
 
@@ -245,7 +232,7 @@ static struct json_object *report_family(const struct sks_counter *counter)
 	struct json_object *object = report_counter(counter);
 	int64_t last = counter->last_errno;
 
-	add_number(object, "last_errno", (uint64_t)(last < 0 ? -last : last));
+	sks_json_add_number(object, "last_errno", (uint64_t)(last < 0 ? -last : last));
 	return object;
 }
 
@@ -256,8 +243,8 @@ static struct json_object *report_counters(const struct entry *entry)
 
 	sks_counter_add(&sum, &entry->sums[SKS_V6]);
 	counters = report_counter(&sum);
-	add(counters, "ipv4", report_family(&entry->sums[SKS_V4]));
-	add(counters, "ipv6", report_family(&entry->sums[SKS_V6]));
+	sks_json_add(counters, "ipv4", report_family(&entry->sums[SKS_V4]));
+	sks_json_add(counters, "ipv6", report_family(&entry->sums[SKS_V6]));
 	return counters;
 }
 
@@ -267,27 +254,26 @@ static struct json_object *report_service(const struct sks_service *service, str
 	struct json_object *object = json_object_new_object();
 	struct json_object *owner = json_object_new_object();
 
-	add_string(object, "label", service->label);
-	add_number(owner, "uid", service->uid);
-	add(object, "owner", owner);
-	add(object, "ephemeral", json_object_new_boolean(!service->named));
-	add(object, "sockets", entry->sockets);
-	add(object, "bindings", entry->bindings);
-	add(object, "waiting", entry->waiting);
-	add(object, "left_out", entry->left_out);
-	add(object, "counters", report_counters(entry));
+	sks_json_add_string(object, "label", service->label);
+	sks_json_add_number(owner, "uid", service->uid);
+	sks_json_add(object, "owner", owner);
+	sks_json_add(object, "ephemeral", json_object_new_boolean(!service->named));
+	sks_json_add(object, "sockets", entry->sockets);
+	sks_json_add(object, "bindings", entry->bindings);
+	sks_json_add(object, "waiting", entry->waiting);
+	sks_json_add(object, "left_out", entry->left_out);
+	sks_json_add(object, "counters", report_counters(entry));
 	*entry = (struct entry){};
 	return object;
 }
 
-static void begin_entries(const struct report *report, uint32_t uid)
+static void begin_entries(const struct report *report, const uint8_t *told)
 {
 	for (uint32_t i = 0; i < report->space->n_services; i++) {
 		const struct sks_service *service = &report->space->maps.services[i];
 		struct entry *entry = &report->entries[i];
 
-		if (!sks_alive(service->born, service->died, report->epoch) ||
-		    (uid != SKS_UID_ALL && service->uid != uid))
+		if (!told[i])
 			continue;
 		entry->told = true;
 		entry->sockets = json_object_new_array();
@@ -299,11 +285,11 @@ static void begin_entries(const struct report *report, uint32_t uid)
 	}
 }
 
-static struct json_object *report_services(const struct report *report, uint32_t uid)
+static struct json_object *report_services(const struct report *report, const uint8_t *told)
 {
 	struct json_object *services = json_object_new_array();
 
-	begin_entries(report, uid);
+	begin_entries(report, told);
 	report_sockets(report);
 	report_routes(report);
 	report_bindings(report);
@@ -316,6 +302,14 @@ static struct json_object *report_services(const struct report *report, uint32_t
 			json_object_array_add(services, report_service(service, entry));
 	}
 	return services;
+}
+
+static bool is_told(const struct sks_service *service, uint32_t uid, const char *label,
+		    uint32_t epoch)
+{
+	return sks_alive(service->born, service->died, epoch) &&
+	       (uid == SKS_UID_ALL || service->uid == uid) &&
+	       (!*label || !strncmp(service->label, label, sizeof(service->label)));
 }
 
 static void end_report(struct report *report)
@@ -331,7 +325,8 @@ static void end_report(struct report *report)
 	sks_routes_free(&report->routes);
 }
 
-static struct json_object *report_once(const struct sks_space *space, uint32_t uid, uint32_t epoch)
+static struct json_object *report_once(const struct sks_space *space, uint32_t uid,
+				       const char *label, uint32_t epoch)
 {
 	struct report report = {
 		.space = space,
@@ -346,7 +341,7 @@ static struct json_object *report_once(const struct sks_space *space, uint32_t u
 	struct sks_verdict verdict;
 
 	for (uint32_t i = 0; i < space->n_services; i++)
-		told[i] = uid == SKS_UID_ALL || space->maps.services[i].uid == uid;
+		told[i] = is_told(&space->maps.services[i], uid, label, epoch);
 	if (!report.entries || !report.resolved ||
 	    sks_routes_resolve(space, epoch, scope, NULL, &report.routes, &verdict))
 		goto out;
@@ -356,14 +351,14 @@ static struct json_object *report_once(const struct sks_space *space, uint32_t u
 		qsort(report.routes.routes, report.routes.n, sizeof(struct sks_route),
 		      by_precedence);
 	object = json_object_new_object();
-	add_number(object, "namespace", space->ino);
-	add(object, "services", report_services(&report, uid));
+	sks_json_add_number(object, "namespace", space->ino);
+	sks_json_add(object, "services", report_services(&report, told));
 out:
 	end_report(&report);
 	return object;
 }
 
-struct json_object *sks_report(const struct sks_space *space, uint32_t uid)
+struct json_object *sks_report(const struct sks_space *space, uint32_t uid, const char *label)
 {
 	struct json_object *object = NULL;
 	uint32_t epoch;
@@ -372,7 +367,7 @@ struct json_object *sks_report(const struct sks_space *space, uint32_t uid)
 	for (int tries = 0; tries < READ_TRIES; tries++) {
 		epoch = sks_epoch(&space->maps);
 		json_object_put(object);
-		object = report_once(space, uid, epoch);
+		object = report_once(space, uid, label, epoch);
 		if (epoch == sks_epoch(&space->maps))
 			break;
 	}

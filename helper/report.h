@@ -13,14 +13,16 @@
 
 /*
  * {"namespace": INO, "services": […]} of the current state: the services of uid, or all of them
- * for SKS_UID_ALL. Sockets that are closed, and ephemeral services that have none, are not in it,
- * whether or not a helper is there to have noticed. The caller puts it. NULL: out of memory.
+ * for SKS_UID_ALL; of that label, or, where it is "", of all. Sockets that are closed, and
+ * ephemeral services that have none, are not in it, whether or not a helper is there to have
+ * noticed. The caller puts it. NULL: out of memory.
  */
-struct json_object *sks_report(const struct sks_space *space, uint32_t uid);
+struct json_object *sks_report(const struct sks_space *space, uint32_t uid, const char *label);
 
 /*
  * The same of what is pinned for a namespace below dir, with the services of everybody. 0, -ENOENT:
- * nothing is loaded there; -ENOMEM, or why the pins can't be read.
+ * nothing is loaded there; -EUCLEAN: another map layout (sks_pins_are_foreign()); -ENOMEM, or why
+ * the pins can't be read.
  */
 int sks_report_pins(const char *dir, uint64_t ino, struct json_object **ret_report);
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <time.h>
 
+#include "pins.h"
 #include "report.h"
 #include "space.h"
 
@@ -17,6 +18,8 @@ static int open_pins(const char *dir, uint64_t ino, struct sks_space *space)
 
 	if (!err)
 		err = sks_bpf_open(space->dir, false, &space->maps);
+	if (err == -EUCLEAN && sks_pins_outlive(space->dir, ino))
+		err = -ENOENT;
 	if (err)
 		return err;
 	space->ino = ino;
@@ -41,7 +44,7 @@ static int report_pins_once(const char *dir, uint64_t ino, struct json_object **
 
 	if (err)
 		return err;
-	*ret_report = sks_report(&space, SKS_UID_ALL);
+	*ret_report = sks_report(&space, SKS_UID_ALL, "");
 	settled = sks_bpf_is_settled(&space.maps);
 	sks_bpf_close(&space.maps);
 	if (!*ret_report)

@@ -7,8 +7,30 @@
 #include <unistd.h>
 
 #include "../common/cleanup.h"
+#include "inside.h"
 #include "report.h"
 #include "request.h"
+
+/* By cookies where there are any: they are never used again. */
+int sks_ask_netns(struct sks_asked *asked)
+{
+	uint64_t cookie = sks_netns_cookie(asked->fd), ino;
+	CLEANUP_FD int netns = -1;
+	bool same = cookie == asked->netns_cookie;
+	int err;
+
+	if (!cookie || !asked->netns_cookie) {
+		err = sks_netns_of_socket(asked->fd, &netns, &ino);
+		if (err)
+			return sks_refuse(&asked->verdict, err,
+					  "the socket's namespace is unknown: %s", strerror(-err));
+		same = ino == asked->netns_ino;
+	}
+	if (!same)
+		return sks_refuse(&asked->verdict, -EXDEV,
+				  "the socket is of another network namespace than its sender");
+	return 0;
+}
 
 /* A memfd that its reader cannot change under another reader's eyes, or -errno. */
 static int sealed_text(const char *text)
@@ -36,13 +58,25 @@ void sks_ask_status(struct sks_asked *asked)
 		(void)sks_refuse(&asked->verdict, -ENOENT, "nothing is loaded in this namespace");
 		return;
 	}
-	report = sks_report(space, uid);
+	report = sks_report(space, uid, asked->req->label);
 	fd = report ? sealed_text(json_object_to_json_string(report)) : -ENOMEM;
 	json_object_put(report);
 	if (fd < 0)
 		(void)sks_refuse(&asked->verdict, fd, "cannot write the report: %s", strerror(-fd));
 	else
 		asked->ret_fd = fd;
+}
+
+/* Only to be taken out: whatever else is asked for, there are no maps that we could read. */
+static bool is_foreign(struct sks_asked *asked)
+{
+	char why[SKS_PINS_WHYLEN];
+
+	if (asked->req->op == SKS_OP_UNLOAD ||
+	    !sks_spaces_are_foreign(asked->spaces, asked->netns_ino, why))
+		return false;
+	(void)sks_refuse(&asked->verdict, -EUCLEAN, "%s", why);
+	return true;
 }
 
 void sks_ask(struct sks_asked *asked)
@@ -53,6 +87,8 @@ void sks_ask(struct sks_asked *asked)
 				 "a label is [A-Za-z0-9][A-Za-z0-9_.-]{0,62}");
 		return;
 	}
+	if (is_foreign(asked))
+		return;
 	switch (asked->req->op) {
 	case SKS_OP_CHECK:
 	case SKS_OP_REGISTER:
@@ -69,6 +105,21 @@ void sks_ask(struct sks_asked *asked)
 		break;
 	case SKS_OP_UNLOAD:
 		sks_ask_unload(asked);
+		break;
+	case SKS_OP_PROMOTE:
+		sks_ask_promote(asked);
+		break;
+	case SKS_OP_UNREGISTER:
+		sks_ask_unregister(asked);
+		break;
+	case SKS_OP_WEIGHT:
+		sks_ask_weight(asked);
+		break;
+	case SKS_OP_SHARED:
+		sks_ask_shared(asked);
+		break;
+	case SKS_OP_OPEN:
+		sks_ask_open(asked);
 		break;
 	default:
 		(void)sks_refuse(&asked->verdict, -EPROTO, "unknown operation %u", asked->req->op);

@@ -11,14 +11,16 @@
 struct sks_asked {
 	struct sks_spaces *spaces;
 	struct sks_peer peer;
+	int conn;	       /* borrowed */
 	int netns;	       /* of the connection; borrowed */
 	uint64_t netns_ino;    /* its number */
 	uint64_t netns_cookie; /* 0: this kernel has none */
 	const struct sks_request *req;
-	const char *spec; /* req->spec_len bytes, no NUL */
-	int fd;		  /* the descriptor that came along, borrowed, or -1 */
-	bool steered;	  /* the socket is registered */
-	int ret_fd;	  /* of the reply, which its sender closes, or -1 */
+	const char *spec;	    /* req->spec_len bytes, no NUL */
+	int fd;			    /* the descriptor that came along, borrowed, or -1 */
+	bool steered;		    /* the socket is registered */
+	uint16_t place, place_port; /* as in the reply */
+	int ret_fd;		    /* of the reply, which its sender closes, or -1 */
 	struct sks_verdict verdict;
 };
 
@@ -27,7 +29,16 @@ void sks_ask_register(struct sks_asked *asked); /* SKS_OP_REGISTER and SKS_OP_CH
 void sks_ask_bind(struct sks_asked *asked);
 void sks_ask_unbind(struct sks_asked *asked);
 void sks_ask_unload(struct sks_asked *asked);
+void sks_ask_promote(struct sks_asked *asked);
+void sks_ask_unregister(struct sks_asked *asked);
+void sks_ask_weight(struct sks_asked *asked);
+void sks_ask_shared(struct sks_asked *asked);
 void sks_ask_status(struct sks_asked *asked);
+void sks_ask_open(struct sks_asked *asked);
+
+/* Refuses the descriptor, -EXDEV, unless it is of the connection's namespace. 0 or the verdict's
+ * err. */
+int sks_ask_netns(struct sks_asked *asked);
 
 /* Any of them, by asked->req->op; SKS_OP_ATTEND is the server's own. */
 void sks_ask(struct sks_asked *asked);

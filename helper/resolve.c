@@ -105,6 +105,18 @@ static int resolve_listeners(struct resolver *resolver, const struct sks_binding
 	return err;
 }
 
+/* The port that a server was bound to instead leads to nobody, whatever its sockets are. */
+static int resolve_guard(struct resolver *resolver, const struct sks_binding *binding,
+			 unsigned int family)
+{
+	struct sks_route route = base_route(resolver->space, binding);
+
+	route.prefix = sks_binding_prefix(binding);
+	route.dest = SKS_DEST_GUARD;
+	return route.prefix.family == sks_families[family] ? add_route(&resolver->routes, &route)
+							   : 0;
+}
+
 /*
  * Of these n destinations the wildcard one, else the one whose address lies inside the route's
  * prefix, else the only one. Where nobody is there to be told (a binding of sksteerctl can't name a
@@ -192,6 +204,16 @@ static int resolve_where(struct resolver *resolver, const struct sks_binding *bi
 	return err;
 }
 
+static int resolve(struct resolver *resolver, const struct sks_binding *binding,
+		   unsigned int family)
+{
+	if (binding->source == SKS_GUARDED)
+		return resolve_guard(resolver, binding, family);
+	if (binding->where == SKS_WHERE_LISTENER)
+		return resolve_listeners(resolver, binding, family);
+	return resolve_where(resolver, binding, family);
+}
+
 static bool in_scope(const struct sks_space *space, const struct sks_scope *scope,
 		     const struct sks_binding *binding)
 {
@@ -214,13 +236,11 @@ int sks_routes_resolve(const struct sks_space *space, uint32_t epoch, struct sks
 	for (uint32_t i = 0; !err && i < space->n_bindings; i++) {
 		const struct sks_binding *binding = &space->maps.bindings[i];
 
-		if (!sks_alive(binding->born, binding->died, epoch) ||
-		    binding->source == SKS_LEFT_OUT || !in_scope(space, &scope, binding))
+		if (binding->source == SKS_LEFT_OUT || !in_scope(space, &scope, binding) ||
+		    !sks_binding_counts(space, binding, epoch))
 			continue;
 		for (unsigned int family = SKS_V4; !err && family <= SKS_V6; family++)
-			err = binding->where == SKS_WHERE_LISTENER
-				      ? resolve_listeners(&resolver, binding, family)
-				      : resolve_where(&resolver, binding, family);
+			err = resolve(&resolver, binding, family);
 	}
 	if (err)
 		sks_routes_free(&resolver.routes);

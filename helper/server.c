@@ -24,9 +24,13 @@
 #define KEPT_FOR_ROOT	 128
 #define MAX_CONNS_A_USER 128  /* as many as wait to be accepted; root has no share of its own */
 #define DEADLINE_MS	 1000 /* from accept(2) to the request: as long as the library waits */
-#define SWEEP_MS	 200  /* an ephemeral service is to be gone within a second of its socket */
-#define REAP_MS		 5000 /* the pins of dead namespaces cost memory only */
-#define EVENTS		 32
+/* What has gone is to be noticed within a second. How often we look: */
+#define LOOK_MS	     200  /* where there are sockets */
+#define LOOK_MAX_MS  600  /* where tens of thousands of them make it a long look */
+#define LOOK_SHARE   100  /* it may take one part in so many of our time */
+#define LOOK_BARE_MS 500  /* where only a namespace can die */
+#define REAP_MS	     5000 /* a server that starts again need not wait for maps */
+#define EVENTS	     32
 
 struct conn {
 	int fd; /* -1: free */
@@ -37,6 +41,8 @@ struct conn {
 static struct conn conns[MAX_CONNS];
 static size_t n_conns;
 static int epoll = -1;
+
+static int64_t next_look, next_reap; /* ms */
 
 /* What an event is of, beside connections and attended processes. */
 static char listener_tag, signal_tag, attended_tag;
@@ -95,6 +101,8 @@ static void answer(int fd, struct sks_asked *asked)
 		.version = SKS_WIRE_VERSION,
 		.steered = asked->steered && !asked->verdict.err,
 		.err = asked->verdict.err,
+		.place = asked->place,
+		.port = asked->place_port,
 	};
 
 	memcpy(reply.text, asked->verdict.text, sizeof(reply.text));
@@ -111,6 +119,7 @@ static void handle(const struct sks_server *server, struct conn *conn, struct sk
 	asked->netns_cookie = sks_netns_cookie(conn->fd);
 	asked->spaces = server->spaces;
 	asked->peer = conn->peer;
+	asked->conn = conn->fd;
 	if (err)
 		(void)sks_refuse(&asked->verdict, err, "your network namespace is unknown: %s",
 				 strerror(-err));
@@ -273,10 +282,8 @@ static int wait_ms(const struct sks_server *server, int64_t now, int64_t idle_si
 		if (conns[i].fd >= 0)
 			until = sooner(until, conns[i].deadline);
 	}
-	if (has_sockets(server->spaces))
-		until = sooner(until, now + SWEEP_MS);
-	else if (server->spaces->n)
-		until = sooner(until, now + REAP_MS);
+	if (server->spaces->n || server->spaces->strangers)
+		until = sooner(until, next_look);
 	if (idle_since && server->idle_exit_ms >= 0)
 		until = sooner(until, idle_since + server->idle_exit_ms);
 	if (until == INT64_MAX)
@@ -284,21 +291,33 @@ static int wait_ms(const struct sks_server *server, int64_t now, int64_t idle_si
 	return until > now ? (int)(until - now) : 0;
 }
 
+/* For dead namespaces and closed sockets. */
+static void look(struct sks_spaces *spaces, int64_t now)
+{
+	int64_t end, pause;
+
+	sks_spaces_bury(spaces);
+	for (size_t i = 0; i < spaces->n; i++)
+		sks_change_sweep(spaces->spaces[i], now);
+	end = now_ms();
+	pause = (end - now) * LOOK_SHARE;
+	if (!has_sockets(spaces))
+		pause = LOOK_BARE_MS;
+	else if (pause < LOOK_MS)
+		pause = LOOK_MS;
+	next_look = end + sooner(pause, LOOK_MAX_MS);
+}
+
 static void housekeep(const struct sks_server *server, int64_t now)
 {
-	static int64_t swept, reaped;
-
 	expire(now);
 	sks_attend_forget();
-	if (now - swept >= SWEEP_MS) {
-		for (size_t i = 0; i < server->spaces->n; i++)
-			sks_change_sweep(server->spaces->spaces[i], now);
-		swept = now;
-	}
-	if (now - reaped >= REAP_MS) {
+	if (now >= next_reap) {
 		sks_spaces_reap(server->spaces);
-		reaped = now;
+		next_reap = now + REAP_MS;
 	}
+	if (now >= next_look)
+		look(server->spaces, now);
 }
 
 static int start(const struct sks_server *server, int *ret_signals)

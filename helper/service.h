@@ -29,7 +29,7 @@ struct sks_service *sks_service_find(struct sks_space *space, uint32_t uid, cons
  */
 int sks_service_add(struct sks_space *space, const struct sks_peer *peer, const char *label,
 		    struct sks_service **ret_service);
-/* With its bindings and destinations. Its sockets must be gone. */
+/* With its bindings and destinations. Its sockets must be gone, or go once that is published. */
 void sks_service_kill(struct sks_space *space, struct sks_service *service);
 
 /* Its registered sockets that were open when last looked at. */

@@ -18,6 +18,7 @@
 #include "../common/wire.h"
 #include "bpf.h"
 #include "log.h"
+#include "policy.h"
 #include "server.h"
 
 #define DEFAULT_BPFFS "/sys/fs/bpf/sksteer"
@@ -25,7 +26,8 @@
 struct options {
 	const char *socket;
 	const char *bpffs;
-	long idle_exit; /* seconds; < 0: none */
+	const char *policy; /* NULL: the default, if it is there */
+	long idle_exit;	    /* seconds; < 0: none */
 	int ready_fd;
 };
 
@@ -33,17 +35,20 @@ static void usage(FILE *to)
 {
 	(void)fprintf(
 		to,
-		"usage: sksteerd [--socket PATH] [--bpffs DIR] [--idle-exit SECONDS] [--ready-fd "
-		"N]\n"
+		"usage: sksteerd [--socket PATH] [--bpffs DIR] [--policy FILE] [--idle-exit "
+		"SECONDS]\n"
+		"                [--ready-fd N]\n"
 		"\n"
 		"Steers the ports of servers that run with libsksteer.so (see sksteer-run).\n"
 		"\n"
 		"  --socket PATH        listen there (default %s)\n"
 		"  --bpffs DIR          pin programs and maps below DIR (default %s)\n"
+		"  --policy FILE        what users may have beyond the built-in rule (default\n"
+		"                       %s, if it is there)\n"
 		"  --idle-exit SECONDS  unload everything and exit when nothing was left for so "
 		"long\n"
 		"  --ready-fd N         write a newline to descriptor N and close it when ready\n",
-		SKS_SOCKET_PATH, DEFAULT_BPFFS);
+		SKS_SOCKET_PATH, DEFAULT_BPFFS, SKS_POLICY_PATH);
 }
 
 static int parse_number(const char *text, long max, long *ret)
@@ -83,8 +88,8 @@ static int parse_options(int argc, char **argv, struct options *opt)
 			opt->bpffs = optarg;
 			break;
 		case 'p':
-			(void)fprintf(stderr, "sksteerd: --policy is not supported yet\n");
-			return -EINVAL;
+			opt->policy = optarg;
+			break;
 		case 'i':
 		case 'r':
 			if (parse_number(optarg, c == 'i' ? 86400 : 65535, &number)) {
@@ -201,6 +206,22 @@ static int fail(const char *what, const char *quoted, int err)
 	return 1;
 }
 
+/* False: it was said why. */
+static bool read_policy(const struct options *opt)
+{
+	static struct sks_policy_file file;
+	char why[SKS_POLICY_WHY_SIZE];
+	int err = sks_policy_file_read(opt->policy ?: SKS_POLICY_PATH, &file, why);
+
+	if (err == -ENOENT && !opt->policy)
+		return true;
+	if (err)
+		sks_log(SKS_LOG_ERR, "%s", why);
+	else
+		sks_policy_use(&file);
+	return !err;
+}
+
 static int serve(const struct options *opt)
 {
 	static struct sks_spaces spaces;
@@ -234,7 +255,7 @@ static int serve(const struct options *opt)
 
 int main(int argc, char **argv)
 {
-	struct options opt = { SKS_SOCKET_PATH, DEFAULT_BPFFS, -1, -1 };
+	struct options opt = { SKS_SOCKET_PATH, DEFAULT_BPFFS, NULL, -1, -1 };
 	CLEANUP_FD int lock = -1;
 	sigset_t signals;
 	int err = parse_options(argc, argv, &opt);
@@ -247,6 +268,8 @@ int main(int argc, char **argv)
 	(void)sigprocmask(SIG_BLOCK, &signals, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)umask(0022);
+	if (!read_policy(&opt))
+		return 1;
 	raise_limit();
 	sks_bpf_set_log(log_libbpf);
 	make_parent(opt.socket);

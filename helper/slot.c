@@ -6,6 +6,9 @@
 #include "group.h"
 #include "slot.h"
 
+/* Sockets that are asked for one by one: that costs less than to load a program for them. */
+#define FEW 8u
+
 static bool slot_used(const struct sks_space *space, uint32_t number)
 {
 	return space->maps.slots[number].cookie;
@@ -68,20 +71,34 @@ static void put_head(struct sks_space *space, const struct sks_dest *dest, uint3
 	space->headless[dest - space->maps.dests] = 1;
 }
 
+/* Those of newer instances come first; of one instance, the latest. */
+static uint32_t *place_of(const struct sks_space *space, uint32_t i, unsigned int family)
+{
+	struct sks_slot *slots = space->maps.slots;
+	uint32_t *at = &space->maps.dests[slots[i].dest].slot[family];
+
+	if (*at == SKS_SLOT_PASS)
+		return at;
+	while (*at && slots[*at].since > slots[i].since)
+		at = &slots[*at].next[family];
+	return at;
+}
+
 void sks_slot_link(struct sks_space *space, uint32_t i, uint32_t families, int sock)
 {
 	struct sks_slot *slot = &space->maps.slots[i];
 	struct sks_dest *dest = &space->maps.dests[slot->dest];
 
 	for (unsigned int family = SKS_V4; family <= SKS_V6; family++) {
-		uint32_t *first = &dest->slot[family];
+		uint32_t *at = place_of(space, i, family);
 
 		if (!(slot->families & families & 1u << family))
 			continue;
-		slot->next[family] = *first == SKS_SLOT_PASS ? 0 : *first;
+		slot->next[family] = *at == SKS_SLOT_PASS ? 0 : *at;
 		/* Release: a program that sees the slot sees what follows it. */
-		__atomic_store_n(first, i, __ATOMIC_RELEASE);
-		put_head(space, dest, family, sock);
+		__atomic_store_n(at, i, __ATOMIC_RELEASE);
+		if (at == &dest->slot[family])
+			put_head(space, dest, family, sock);
 	}
 	sks_store_mark(space, dest->service);
 	sks_group_update(space, dest);
@@ -103,7 +120,7 @@ static uint32_t *find_link(const struct sks_space *space, uint32_t i, unsigned i
 	return NULL;
 }
 
-void sks_slot_drop(struct sks_space *space, uint32_t i)
+static void unlink_slot(struct sks_space *space, uint32_t i)
 {
 	struct sks_slot *slot = &space->maps.slots[i];
 	const struct sks_dest *dest = &space->maps.dests[slot->dest];
@@ -117,6 +134,14 @@ void sks_slot_drop(struct sks_space *space, uint32_t i)
 		if (at == &dest->slot[family])
 			put_head(space, dest, family, -1);
 	}
+}
+
+void sks_slot_drop(struct sks_space *space, uint32_t i)
+{
+	struct sks_slot *slot = &space->maps.slots[i];
+	const struct sks_dest *dest = &space->maps.dests[slot->dest];
+
+	unlink_slot(space, i);
 	(void)sks_bpf_del_socket(&space->maps, i);
 	space->freed.slots[i] = 1;
 	__atomic_store_n(&slot->cookie, 0, __ATOMIC_RELEASE);
@@ -166,18 +191,92 @@ uint32_t sks_slot_find(const struct sks_space *space, uint64_t cookie)
 	return 0;
 }
 
+static bool are_few(const struct sks_space *space)
+{
+	unsigned int used = 0;
+
+	for (uint32_t i = 1; i < space->n_slots && used <= FEW; i++)
+		used += slot_used(space, i);
+	return used <= FEW;
+}
+
+/*
+ * The census does not say which socket a slot holds. Nobody puts another one there: a slot's record
+ * is written after its socket has come, and cleared after it has gone. Where a helper has died in
+ * between, recover() looks closer.
+ */
+static bool is_open(const struct sks_space *space, const uint64_t *census, uint32_t i)
+{
+	if (census)
+		return census[i / SKS_CENSUS_STEP] >> i % SKS_CENSUS_STEP & 1;
+	return sks_slot_lives(&space->maps, i);
+}
+
 unsigned int sks_slots_sweep(struct sks_space *space)
 {
+	const uint64_t *census = are_few(space) ? NULL
+						: sks_bpf_census(&space->maps, space->n_slots);
 	unsigned int gone = 0;
 
 	for (uint32_t i = 1; i < space->n_slots; i++) {
-		if (!space->maps.slots[i].cookie || sks_slot_lives(&space->maps, i))
+		if (!slot_used(space, i) || is_open(space, census, i))
 			continue;
 		sks_slot_drop(space, i);
 		gone++;
 	}
+	while (space->n_slots && !slot_used(space, space->n_slots - 1))
+		space->n_slots--;
 	sks_slots_settle(space);
 	return gone;
+}
+
+bool sks_slot_stands_by(const struct sks_space *space, uint32_t i, uint32_t epoch)
+{
+	const struct sks_slot *slot = &space->maps.slots[i];
+	const struct sks_service *service =
+		&space->maps.services[space->maps.dests[slot->dest].service];
+
+	return slot->flags & SKS_SLOT_STANDBY &&
+	       memcmp(slot->instance, sks_owner(service, epoch)->instance,
+		      sizeof(slot->instance)) != 0;
+}
+
+void sks_slot_promote(struct sks_space *space, uint32_t i)
+{
+	struct sks_slot *slot = &space->maps.slots[i];
+	const struct sks_service *service =
+		&space->maps.services[space->maps.dests[slot->dest].service];
+
+	slot->since = sks_owner(service, sks_epoch(&space->maps))->taken_over;
+	slot->flags &= (uint8_t)~SKS_SLOT_STANDBY;
+}
+
+/* The sockets of the current instance go by its spec, even if it has brought another since. */
+static void go_by_owner(struct sks_space *space, uint32_t i)
+{
+	struct sks_slot *slot = &space->maps.slots[i];
+	const struct sks_service *service =
+		&space->maps.services[space->maps.dests[slot->dest].service];
+	const struct sks_owner *owner = sks_owner(service, sks_epoch(&space->maps));
+
+	if (slot->since != owner->taken_over)
+		return;
+	slot->spec = owner->spec;
+	slot->spec_hash = owner->spec_hash;
+}
+
+/* Published, a socket that is bound elsewhere than asked for has its guards. */
+static bool is_half_moved(const struct sks_space *space, const struct sks_slot *slot)
+{
+	for (uint32_t i = 0; i < space->n_bindings; i++) {
+		const struct sks_binding *binding = &space->maps.bindings[i];
+
+		if (binding->born && binding->source == SKS_GUARDED &&
+		    binding->first == slot->port &&
+		    binding->service == space->maps.dests[slot->dest].service)
+			return false;
+	}
+	return true;
 }
 
 /* A socket in the map without a record, or a record without a socket, a destination or a chain. */
@@ -190,11 +289,20 @@ static void recover(struct sks_space *space, uint32_t i)
 	if (slot->dest >= n_dests)
 		slot->dest = 0; /* never one that lives */
 	dest = &space->maps.dests[slot->dest];
-	if (!slot->cookie || !sks_alive(dest->born, dest->died, epoch) ||
+	/* An instance that came in a change that never was has heard so, and tries anew. */
+	if (!slot->cookie || !sks_alive(dest->born, dest->died, epoch) || slot->since > epoch ||
+	    (slot->flags & SKS_SLOT_MOVED && is_half_moved(space, slot)) ||
 	    !sks_slot_lives(&space->maps, i)) {
 		sks_slot_drop(space, i);
 		return;
 	}
+	if (sks_slot_stands_by(space, i, epoch)) {
+		unlink_slot(space, i);
+		return;
+	}
+	if (slot->flags & SKS_SLOT_STANDBY)
+		sks_slot_promote(space, i);
+	go_by_owner(space, i);
 	for (unsigned int family = SKS_V4; family <= SKS_V6; family++) {
 		if (sks_dest_families(dest, epoch) & 1u << family && !find_link(space, i, family))
 			sks_slot_link(space, i, 1u << family, -1);

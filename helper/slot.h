@@ -19,7 +19,8 @@
 int sks_slot_take(struct sks_space *space, const struct sks_dest *dest, int sock,
 		  const struct sks_slot *init, uint32_t *ret_slot);
 /*
- * Puts it first in its destination's chains of these families (SKS_SERVES_BOTH) that it serves.
+ * Puts it into its destination's chains of these families (SKS_SERVES_BOTH) that it serves: before
+ * those of earlier instances, and of its own, but behind those of later ones.
  * sock is borrowed; without it (-1) the packets find it in the chain until sks_slots_settle().
  */
 void sks_slot_link(struct sks_space *space, uint32_t slot, uint32_t families, int sock);
@@ -27,6 +28,12 @@ void sks_slot_link(struct sks_space *space, uint32_t slot, uint32_t families, in
 void sks_slot_drop(struct sks_space *space, uint32_t slot);
 /* Puts the chains' first sockets back to where the program finds them at once. */
 void sks_slots_settle(struct sks_space *space);
+
+/* Does its instance wait, in that epoch, until it is to take over? */
+bool sks_slot_stands_by(const struct sks_space *space, uint32_t slot, uint32_t epoch);
+
+/* Its instance has taken over, in the current epoch: it does not wait any more. */
+void sks_slot_promote(struct sks_space *space, uint32_t slot);
 
 /* Is the socket of that slot still open? */
 bool sks_slot_lives(const struct sks_maps *maps, uint32_t slot);

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../common/maps.h"
@@ -26,6 +27,7 @@ static int check_kind(int fd, struct sks_socket *socket, struct sks_verdict *ver
 {
 	int domain = option(fd, SOL_SOCKET, SO_DOMAIN);
 	int proto = option(fd, SOL_SOCKET, SO_PROTOCOL);
+	int type = option(fd, SOL_SOCKET, SO_TYPE);
 
 	/* Not by fstat(2): of a stranger's FUSE file that would run the stranger's code. */
 	if (domain < 0) /* -EBADF of an O_PATH descriptor */
@@ -40,6 +42,9 @@ static int check_kind(int fd, struct sks_socket *socket, struct sks_verdict *ver
 	if (proto != IPPROTO_TCP && proto != IPPROTO_UDP)
 		return sks_refuse(verdict, -EPROTONOSUPPORT,
 				  "the socket is neither TCP nor UDP (protocol %d)", proto);
+	if (type != (proto == IPPROTO_TCP ? SOCK_STREAM : SOCK_DGRAM))
+		return sks_refuse(verdict, -EPROTONOSUPPORT,
+				  "the socket is raw (protocol %d, type %d)", proto, type);
 	socket->proto = proto == IPPROTO_UDP ? SKS_UDP : SKS_TCP;
 	return 0;
 }
@@ -76,6 +81,14 @@ static uint32_t scope_of(const struct sockaddr_storage *sa)
 	return sin6->sin6_scope_id;
 }
 
+/* Of a socket fstat(2) runs no stranger's code. The kernel numbers them by 32 bits. */
+static uint32_t inode_of(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) ? 0 : (uint32_t)st.st_ino;
+}
+
 int sks_socket_read(int fd, struct sks_socket *ret_socket, struct sks_verdict *verdict)
 {
 	struct sks_socket sock = {};
@@ -95,6 +108,7 @@ int sks_socket_read(int fd, struct sks_socket *ret_socket, struct sks_verdict *v
 	if (err)
 		return sks_refuse(verdict, err, "the socket's name is malformed");
 	sock.families = families_of(fd, &sock.addr, sa.ss_family);
+	sock.inode = inode_of(fd);
 	sock.listening = option(fd, SOL_SOCKET, SO_ACCEPTCONN) == 1;
 	err = check_device(fd, scope_of(&sa), &sock, verdict);
 	if (!err)

@@ -14,6 +14,8 @@ struct sks_socket {
 	uint8_t families;	/* SKS_SERVES_... */
 	struct sks_prefix addr; /* length 0: wildcard; IPv4-mapped as IPv4 */
 	uint16_t port;		/* host order; 0: not bound */
+	uint16_t bound;		/* to this port instead of the one that was asked for, or 0 */
+	uint32_t inode;		/* as /proc/PID/fd shows it */
 	uint32_t ifindex;	/* bound to this interface, or 0 */
 	uint64_t cookie;
 	bool listening; /* TCP */

@@ -15,6 +15,7 @@
 #include "classes.h"
 #include "group.h"
 #include "log.h"
+#include "pins.h"
 #include "slot.h"
 #include "space.h"
 
@@ -81,7 +82,7 @@ static struct sks_space *new_space(const struct sks_spaces *spaces, uint64_t ino
 
 /*
  * Takes up what an earlier helper left. -ENOENT: there is nothing; -ENODEV: its namespace is gone,
- * or the helper died while it took the pins away.
+ * or the helper died while it took the pins away; -EUCLEAN: another version made it.
  */
 static int take_up(struct sks_space *space)
 {
@@ -90,6 +91,8 @@ static int take_up(struct sks_space *space)
 
 	if (err == -ENOENT)
 		return access(space->dir, F_OK) ? -ENOENT : -ENODEV;
+	if (err == -EUCLEAN && sks_pins_outlive(space->dir, space->ino))
+		return -ENODEV;
 	if (err)
 		return err;
 	err = sks_bpf_netns(&space->maps, &ino);
@@ -111,27 +114,40 @@ static int take_up(struct sks_space *space)
 	err = sks_bpf_refresh(space->dir, &space->maps);
 	if (err)
 		sks_log(SKS_LOG_ERR, "%s: %s; the program there stays", space->dir, strerror(-err));
-	(void)sks_change_republish(space);
-	sks_change_sweep(space, 0);
+	sks_change_recover(space);
 	return 0;
 }
 
 /* Under another name first: a helper that dies at it leaves nothing that looks whole. */
-static void remove_pins(const struct sks_spaces *spaces, const struct sks_space *space)
+static void remove_pins(const struct sks_spaces *spaces, uint64_t ino)
 {
-	char path[sizeof(space->dir)];
+	char dir[256], path[sizeof(dir)];
 
+	if (sks_space_path(spaces->dir, ino, dir, sizeof(dir)))
+		return;
 	(void)snprintf(path, sizeof(path), "%s/" UNFINISHED "%llu", spaces->dir,
-		       (unsigned long long)space->ino);
+		       (unsigned long long)ino);
 	sks_bpf_remove(path);
-	sks_bpf_remove(rename(space->dir, path) ? space->dir : path);
+	sks_bpf_remove(rename(dir, path) ? dir : path);
+}
+
+/* The namespace's number in the name of a directory of pins, or 0. */
+static uint64_t number_of(const char *name)
+{
+	char *end;
+	uint64_t ino;
+
+	if (strncmp(name, "net-", 4) != 0)
+		return 0;
+	ino = strtoull(name + 4, &end, 10);
+	return *end ? 0 : ino;
 }
 
 static void take_up_entry(struct sks_spaces *spaces, const char *name)
 {
+	char path[384], why[SKS_PINS_WHYLEN];
+	uint64_t ino = number_of(name);
 	struct sks_space *space;
-	char *end, path[384];
-	uint64_t ino;
 	int err;
 
 	if (!strncmp(name, UNFINISHED, strlen(UNFINISHED))) { /* its helper died at it */
@@ -139,12 +155,7 @@ static void take_up_entry(struct sks_spaces *spaces, const char *name)
 		sks_bpf_remove(path);
 		return;
 	}
-	if (strncmp(name, "net-", 4) != 0)
-		return;
-	ino = strtoull(name + 4, &end, 10);
-	if (*end)
-		return;
-	space = spaces->n < SKS_SPACES_MAX ? new_space(spaces, ino) : NULL;
+	space = ino && spaces->n < SKS_SPACES_MAX ? new_space(spaces, ino) : NULL;
 	if (!space)
 		return;
 	err = take_up(space);
@@ -153,9 +164,13 @@ static void take_up_entry(struct sks_spaces *spaces, const char *name)
 		return;
 	}
 	if (err == -ENODEV) {
-		remove_pins(spaces, space);
+		remove_pins(spaces, space->ino);
 	} else {
-		sks_log(SKS_LOG_ERR, "%s: cannot take up: %s", space->dir, strerror(-err));
+		spaces->strangers = true;
+		if (sks_pins_are_foreign(space->dir, ino, why))
+			sks_log(SKS_LOG_ERR, "%s", why);
+		else
+			sks_log(SKS_LOG_ERR, "%s: cannot take up: %s", space->dir, strerror(-err));
 	}
 	free_memory(space);
 }
@@ -193,10 +208,34 @@ void sks_spaces_remove(struct sks_spaces *spaces, struct sks_space *space)
 		if (spaces->spaces[i] != space)
 			continue;
 		spaces->spaces[i] = spaces->spaces[--spaces->n];
-		remove_pins(spaces, space);
+		remove_pins(spaces, space->ino);
 		free_space(space);
 		return;
 	}
+}
+
+static struct sks_space *listed(const struct sks_spaces *spaces, uint64_t ino)
+{
+	for (size_t i = 0; i < spaces->n; i++) {
+		if (spaces->spaces[i]->ino == ino)
+			return spaces->spaces[i];
+	}
+	return NULL;
+}
+
+int sks_spaces_unload(struct sks_spaces *spaces, uint64_t ino)
+{
+	struct sks_space *space = listed(spaces, ino);
+	char dir[sizeof(space->dir)];
+
+	if (space) {
+		sks_spaces_remove(spaces, space);
+		return 0;
+	}
+	if (sks_space_path(spaces->dir, ino, dir, sizeof(dir)) || access(dir, F_OK))
+		return -ENOENT;
+	remove_pins(spaces, ino);
+	return 0;
 }
 
 /* The link outlives its namespace, whose inode number another may then get. */
@@ -219,22 +258,66 @@ static bool is_empty(const struct sks_space *space)
 void sks_spaces_reap(struct sks_spaces *spaces)
 {
 	for (size_t i = spaces->n; i-- > 0;) {
-		if (is_dead(spaces->spaces[i]) || is_empty(spaces->spaces[i]))
+		if (is_empty(spaces->spaces[i]))
 			sks_spaces_remove(spaces, spaces->spaces[i]);
 	}
 }
 
+/* Of those that could not be taken up. */
+static void bury_strangers(struct sks_spaces *spaces)
+{
+	DIR *list = opendir(spaces->dir);
+	struct dirent *entry;
+	char dir[256];
+
+	if (!list)
+		return;
+	spaces->strangers = false;
+	while ((entry = readdir(list))) {
+		uint64_t ino = number_of(entry->d_name);
+
+		if (!ino || listed(spaces, ino) ||
+		    sks_space_path(spaces->dir, ino, dir, sizeof(dir)))
+			continue;
+		if (sks_pins_outlive(dir, ino))
+			remove_pins(spaces, ino);
+		else
+			spaces->strangers = true;
+	}
+	(void)closedir(list);
+}
+
+/*
+ * A link knows that its namespace has died before the kernel says so to all (RTM_DELNSID), for
+ * which each namespace would need a number. To ask it takes 0.4 us.
+ */
+void sks_spaces_bury(struct sks_spaces *spaces)
+{
+	for (size_t i = spaces->n; i-- > 0;) {
+		if (is_dead(spaces->spaces[i]))
+			sks_spaces_remove(spaces, spaces->spaces[i]);
+	}
+	if (spaces->strangers)
+		bury_strangers(spaces);
+}
+
 struct sks_space *sks_spaces_find(struct sks_spaces *spaces, uint64_t ino)
 {
-	for (size_t i = 0; i < spaces->n; i++) {
-		if (spaces->spaces[i]->ino != ino)
-			continue;
-		if (!is_dead(spaces->spaces[i]))
-			return spaces->spaces[i];
-		sks_spaces_remove(spaces, spaces->spaces[i]);
-		return NULL;
-	}
+	struct sks_space *space = listed(spaces, ino);
+
+	if (!space || !is_dead(space))
+		return space;
+	sks_spaces_remove(spaces, space);
 	return NULL;
+}
+
+bool sks_spaces_are_foreign(const struct sks_spaces *spaces, uint64_t ino,
+			    char ret_why[SKS_PINS_WHYLEN])
+{
+	char dir[256];
+
+	return !listed(spaces, ino) && !sks_space_path(spaces->dir, ino, dir, sizeof(dir)) &&
+	       sks_pins_are_foreign(dir, ino, ret_why);
 }
 
 /* Under another name until it is whole, so that a helper that dies here leaves no half. */
@@ -275,7 +358,7 @@ int sks_spaces_get(struct sks_spaces *spaces, int netns, uint64_t ino, struct sk
 		return -ENOMEM;
 	err = take_up(space); /* what could not be taken up at the start may be now */
 	if (err == -ENODEV)
-		remove_pins(spaces, space);
+		remove_pins(spaces, ino);
 	if (err == -ENOENT || err == -ENODEV)
 		err = create(spaces, netns, space);
 	if (err) {

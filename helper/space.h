@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 
+#include "pins.h"
 #include "store.h"
 
 #define SKS_SPACES_MAX 1024u
@@ -13,6 +14,7 @@ struct sks_spaces {
 	char dir[128]; /* below which each namespace has its directory, on a bpffs */
 	struct sks_space *spaces[SKS_SPACES_MAX];
 	size_t n;
+	bool strangers; /* pins that could not be taken up may be there too */
 };
 
 /* Makes dir, and mounts a bpffs where there is none. Changes no pin. 0 or -errno. */
@@ -31,8 +33,16 @@ int sks_spaces_get(struct sks_spaces *spaces, int netns, uint64_t ino,
 		   struct sks_space **ret_space);
 /* Unpins it all: program, link and maps go. */
 void sks_spaces_remove(struct sks_spaces *spaces, struct sks_space *space);
-/* The same for the namespaces that have died, or have no service any more. */
+/* The same by the namespace's number, also of pins that could not be taken up. 0 or -ENOENT. */
+int sks_spaces_unload(struct sks_spaces *spaces, uint64_t ino);
+/* The same for the namespaces that have died. */
+void sks_spaces_bury(struct sks_spaces *spaces);
+/* The same for those that have no service any more. */
 void sks_spaces_reap(struct sks_spaces *spaces);
+
+/* sks_pins_are_foreign() of the namespace's pins. */
+bool sks_spaces_are_foreign(const struct sks_spaces *spaces, uint64_t ino,
+			    char ret_why[SKS_PINS_WHYLEN]);
 
 /* Is the path on a bpffs? False also when it is not there. */
 bool sks_is_bpffs(const char *path);

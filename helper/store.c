@@ -180,6 +180,24 @@ static void count_bindings(struct sks_space *space)
 	}
 }
 
+/* Which services have bindings that come of where their sockets are, or that sleep? */
+static void see_kinds(struct sks_space *space)
+{
+	uint32_t epoch = sks_epoch(&space->maps);
+
+	memset(space->has_moved, 0, sizeof(space->has_moved));
+	memset(space->has_dormant, 0, sizeof(space->has_dormant));
+	for (uint32_t i = 0; i < space->n_bindings; i++) {
+		const struct sks_binding *binding = &space->maps.bindings[i];
+
+		if (!sks_alive(binding->born, binding->died, epoch))
+			continue;
+		space->has_moved[binding->service] |= binding->source == SKS_OWN_PORT ||
+						      binding->source == SKS_GUARDED;
+		space->has_dormant[binding->service] |= !sks_binding_counts(space, binding, epoch);
+	}
+}
+
 void sks_store_recover(struct sks_space *space)
 {
 	const struct sks_maps *maps = &space->maps;
@@ -192,6 +210,7 @@ void sks_store_recover(struct sks_space *space)
 	memset(space->dirty, 1, sizeof(space->dirty));
 	settle(space);
 	count_bindings(space);
+	see_kinds(space);
 	while (space->n_services && !maps->services[space->n_services - 1].born)
 		space->n_services--;
 	while (space->n_dests && !maps->dests[space->n_dests - 1].born)

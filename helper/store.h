@@ -24,6 +24,8 @@ struct sks_space {
 	struct sks_maps maps;
 	struct sks_classes *classes;			   /* the port table's */
 	uint32_t n_services, n_dests, n_slots, n_bindings; /* no used one at or beyond */
+	/* By service: may it have bindings of these kinds? */
+	uint8_t has_moved[SKS_MAX_SERVICES], has_dormant[SKS_MAX_SERVICES];
 	uint32_t used_bindings; /* in the next state, without what is left out */
 	uint32_t next_binding;	/* no free one before */
 	uint32_t next_dest, next_slot, next_group, next_rule[2]; /* numbers are used in turn */
@@ -44,6 +46,7 @@ struct sks_space {
 	} touched;
 	/* By protocol: where the table of the next state may differ from the current one. */
 	struct sks_ranges written[2];
+	bool unsettled;	     /* what has closed is not in the current state yet: it failed */
 	bool compiling;	     /* the table of the next state is neither published nor discarded */
 	int64_t stale_since; /* ms; when destinations that nothing leads to were first seen, or 0 */
 	struct {
@@ -98,10 +101,26 @@ const struct sks_owner *sks_owner(const struct sks_service *service, uint32_t ep
 /* The copy that the next state will have, to be written to. */
 struct sks_owner *sks_owner_next(struct sks_space *space, struct sks_service *service);
 
+/* Did somebody ask for it, rather than that it follows from what others, or servers, have? */
+static inline bool sks_binding_is_asked(const struct sks_binding *binding)
+{
+	return binding->source == SKS_FROM_SPEC || binding->source == SKS_FROM_CTL;
+}
+
+/* Does the binding count in that epoch? One of an earlier or a coming instance's spec does not. */
+bool sks_binding_counts(const struct sks_space *space, const struct sks_binding *binding,
+			uint32_t epoch);
+
 /* Makes the next state the current one, and frees what died. Cannot fail. */
 void sks_store_commit(struct sks_space *space);
 /* Forgets the next state. */
 void sks_store_abort(struct sks_space *space);
+
+/* That the destination's sockets are bound to, or 0; SKS_DEST_GUARD has no record. */
+static inline uint32_t sks_dest_ifindex(const struct sks_space *space, uint16_t dest)
+{
+	return dest == SKS_DEST_GUARD ? 0 : space->maps.dests[dest].ifindex;
+}
 
 /* SKS_SERVES_... of the destination's sockets, in that epoch. */
 uint32_t sks_dest_families(const struct sks_dest *dest, uint32_t epoch);

@@ -114,12 +114,13 @@ static void check_spec(void)
 	}
 }
 
-static void set_spec(const char *value)
+static void set_spec(const char *value, bool has_label)
 {
 	size_t len;
 
 	if (!is_set(value)) {
-		config->unnamed = SKS_TCP | SKS_UDP; /* a label alone takes the first listeners */
+		/* A label alone takes the first listeners; an instance alone none. */
+		config->unnamed = has_label ? SKS_TCP | SKS_UDP : 0;
 		return;
 	}
 	len = strnlen(value, SKS_SPEC_MAX + 1);
@@ -142,24 +143,43 @@ static void set_label(const char *value)
 		refuse(LABEL, value, ": a label is [A-Za-z0-9][A-Za-z0-9_.-]{0,62}");
 }
 
+static bool parse_mode(const char *value)
+{
+	static const char names[][8] = {
+		[SKS_MODE_REFUSE] = "refuse",	[SKS_MODE_REPLACE] = "replace",
+		[SKS_MODE_JOIN] = "join",	[SKS_MODE_SHARE] = "share",
+		[SKS_MODE_STANDBY] = "standby",
+	};
+	uint32_t weight = DEFAULT_WEIGHT;
+	uint16_t mode = SKS_MODE_REFUSE;
+
+	if (!strncmp(value, "join=", 5)) {
+		if (sks_uint_parse(value + 5, strlen(value + 5), UINT16_MAX, &weight))
+			return false;
+		mode = SKS_MODE_JOIN;
+	} else {
+		while (strncmp(value, names[mode], sizeof(names[mode])) != 0)
+			if (mode++ == SKS_MODE_STANDBY)
+				return false;
+	}
+	config->mode = mode;
+	config->weight = mode == SKS_MODE_JOIN ? (uint16_t)weight : 0;
+	return true;
+}
+
 static void set_mode(const char *value)
 {
-	uint32_t weight = DEFAULT_WEIGHT;
-
-	if (!is_set(value) || !strcmp(value, "refuse")) {
-		config->mode = SKS_MODE_REFUSE;
-	} else if (!strcmp(value, "replace")) {
-		config->mode = SKS_MODE_REPLACE;
-	} else if (!strcmp(value, "share")) {
-		config->mode = SKS_MODE_SHARE;
-	} else if (!strcmp(value, "join") ||
-		   (!strncmp(value, "join=", 5) &&
-		    !sks_uint_parse(value + 5, strlen(value + 5), UINT16_MAX, &weight) && weight)) {
-		config->mode = SKS_MODE_JOIN;
-		config->weight = (uint16_t)weight;
-	} else {
-		refuse(MODE, value, ": not refuse, replace, join, join=1 to join=65535, or share");
-	}
+	if (!is_set(value))
+		return;
+	if (!parse_mode(value))
+		refuse(MODE, value,
+		       ": not refuse, replace, standby, join, join=0 to join=65535, or share");
+	else if (config->mode != SKS_MODE_REFUSE && !config->label[0])
+		refuse(MODE, value,
+		       ": only a service with SKSTEER_LABEL can have another instance");
+	if (!config->spec_len &&
+	    (config->mode == SKS_MODE_REPLACE || config->mode == SKS_MODE_STANDBY))
+		config->every = SKS_TCP;
 }
 
 static void set_socket(const char *value)
@@ -269,9 +289,11 @@ static bool copy_environment(void)
 	const char *values[VARIABLES] = { NULL };
 
 	read_environment(values);
-	if ((!is_set(values[PORTS]) && !is_set(values[LABEL])) || !map_memory())
+	if (!is_set(values[PORTS]) && !is_set(values[LABEL]) && !is_set(values[INSTANCE]))
 		return false;
-	set_spec(values[PORTS]);
+	if (!map_memory())
+		return false;
+	set_spec(values[PORTS], is_set(values[LABEL]));
 	set_label(values[LABEL]);
 	set_mode(values[MODE]);
 	set_socket(values[SOCKET]);
@@ -302,6 +324,7 @@ const struct sks_config *sks_config_get(void)
 
 __attribute__((constructor)) static void start(void)
 {
-	if (sks_config_get())
-		sks_real_resolve();
+	(void)sks_config_get();
+	/* Where there is nothing to do for us, too: every program calls shutdown(2). */
+	sks_real_resolve();
 }

@@ -1,38 +1,23 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Owns bind() and listen() as an unmodified server calls them: the real call, ours around it. */
+/* Owns the calls that an unmodified server makes into us: the real call, ours around it. */
 #undef _GNU_SOURCE /* with it glibc declares the address of bind() as a union */
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "../common/raw.h"
 #include "config.h"
+#include "fd.h"
+#include "moved.h"
 #include "offer.h"
+#include "place.h"
 #include "real.h"
 #include "select.h"
 
 #define SKS_EXPORT __attribute__((visibility("default")))
-
-static int get_option(int fd, int option)
-{
-	int value = -1;
-	socklen_t len = sizeof(value);
-
-	return sks_raw(SYS_getsockopt, fd, SOL_SOCKET, option, &value, &len) ? -1 : value;
-}
-
-/* SKS_TCP, SKS_UDP, or 0: no clause means it. An MPTCP socket is TCP to whoever wrote the spec. */
-static uint8_t protocol_of(int fd)
-{
-	int proto = get_option(fd, SO_PROTOCOL);
-
-	if (proto == IPPROTO_UDP)
-		return get_option(fd, SO_TYPE) == SOCK_DGRAM ? SKS_UDP : 0;
-	if (proto == IPPROTO_TCP || proto == IPPROTO_MPTCP)
-		return get_option(fd, SO_TYPE) == SOCK_STREAM ? SKS_TCP : 0;
-	return 0;
-}
 
 static int fail(int err)
 {
@@ -40,30 +25,41 @@ static int fail(int err)
 	return -1;
 }
 
-/* May the address be read, whatever the server passed? A null "how" changes no signal mask. */
-static bool is_readable(const struct sockaddr *addr, socklen_t len)
+/* Only what the kernel could read as well is read here. Longer ones it refuses unread. */
+static bool is_readable(int fd, const struct sockaddr *addr, socklen_t len)
 {
-	const char *bytes = (const char *)addr;
-
-	/* Longer ones the kernel refuses unread. */
 	return addr && len >= sizeof(struct sockaddr_in) &&
-	       len <= sizeof(struct sockaddr_storage) &&
-	       sks_raw(SYS_rt_sigprocmask, ~0, bytes, NULL, 8) != -EFAULT &&
-	       sks_raw(SYS_rt_sigprocmask, ~0, bytes + len - 8, NULL, 8) != -EFAULT;
+	       len <= sizeof(struct sockaddr_storage) && sks_fd_may_read(fd, addr, len);
 }
 
-/* Strict: would it be steered? False with errno set: then bind(2) fails, and nothing was opened. */
-static bool check_bind(const struct sks_config *config, int fd, const struct sockaddr *addr,
-		       const struct sks_choice *choice)
+/* Has the helper a say in bind(2) itself? */
+static bool asks_before(const struct sks_config *config)
 {
-	int64_t deadline = 0;
-	int err = 0;
+	return config->strict || (config->mode != SKS_MODE_REFUSE && !config->error[0]);
+}
 
-	if (sks_is_wanted(choice, protocol_of(fd)))
-		err = sks_offer(config, SKS_OP_CHECK, fd, addr, &deadline);
-	if (err < 0)
-		(void)fail(err);
-	return err >= 0;
+/*
+ * Would it be steered (strict), and where is it to be bound (modes)? False with errno set: then
+ * bind(2) fails, and nothing was opened.
+ */
+static bool ask_before(const struct sks_config *config, int fd, const struct sockaddr *addr,
+		       socklen_t len, struct sks_placing *place)
+{
+	struct sks_choice choice;
+	uint8_t proto;
+	int err;
+
+	if (!is_readable(fd, addr, len) || !sks_choose(config, addr, len, &choice))
+		return true;
+	proto = sks_fd_protocol(fd);
+	if (!sks_is_wanted(&choice, proto) ||
+	    (!config->strict && !sks_place_depends(config, proto)))
+		return true;
+	err = sks_place_find(config, fd, addr, len, proto, place);
+	if (!err || !config->strict)
+		return true;
+	(void)fail(err);
+	return false;
 }
 
 /* After a bind that clauses may speak of. The kernel takes a UDP socket into a socket map now. */
@@ -71,32 +67,69 @@ static int serve_bound(const struct sks_config *config, int fd, const struct sks
 {
 	/* Only a question that UDP or strictness asks is worth a system call here. */
 	bool ask = config->strict || (choice->named | choice->unnamed) & SKS_UDP;
-	uint8_t proto = ask ? protocol_of(fd) : SKS_TCP;
+	uint8_t proto = ask ? sks_fd_protocol(fd) : SKS_TCP;
 	int64_t deadline = 0;
 	int err;
 
 	sks_remember(fd, proto == SKS_TCP ? choice : NULL);
 	if (proto != SKS_UDP || !sks_is_wanted(choice, SKS_UDP))
 		return 0;
-	err = sks_offer(config, SKS_OP_REGISTER, fd, NULL, &deadline);
+	err = sks_offer(config, SKS_OP_REGISTER, fd, 0, &deadline);
 	if (err != SKS_NOT_MEANT)
 		sks_claim(choice, SKS_UDP);
 	return err < 0 && config->strict ? fail(err) : 0;
 }
 
+/*
+ * bind(2) was denied, perhaps for the port's number alone: then the helper may bind the socket. 0,
+ * or -errno as bind(2) is to fail: where the helper did try, what it met; whatever else it says,
+ * EACCES.
+ */
+static int open_denied(const struct sks_config *config, int fd, const struct sockaddr *addr,
+		       socklen_t len)
+{
+	struct sockaddr_in6 whole = { 0 };
+	struct sks_prefix prefix;
+	uint16_t port;
+	int err;
+
+	/* A filter of system calls denies without having read anything. */
+	if (!is_readable(fd, addr, len) || sks_prefix_from_sockaddr(addr, len, &prefix, &port) ||
+	    !port)
+		return -EACCES;
+	memcpy(&whole, addr, len < sizeof(whole) ? len : sizeof(whole));
+	err = sks_offer_open(config, fd, (struct sockaddr *)&whole);
+	switch (err) {
+	case -EINVAL:
+		return config->error[0] ? -EACCES : err;
+	case -EADDRINUSE:
+	case -EADDRNOTAVAIL:
+	case -ENODEV:
+	case 0:
+		return err;
+	default:
+		/* Its answer may have been lost. */
+		return sks_is_bound_to(fd, port) ? 0 : -EACCES;
+	}
+}
+
 SKS_EXPORT int bind(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	const struct sks_config *config = sks_config_get();
+	struct sks_placing place = { .place = SKS_PLACE_ASKED };
 	struct sks_choice choice;
+	int saved = errno, err;
 
 	if (!config)
 		return sks_real_bind(fd, addr, len);
-	/* Only what the kernel could read as well is read here; strict has to ask before. */
-	if (config->strict && is_readable(addr, len) && sks_choose(config, addr, len, &choice) &&
-	    !check_bind(config, fd, addr, &choice))
+	if (asks_before(config) && !ask_before(config, fd, addr, len, &place))
 		return -1;
-	if (sks_real_bind(fd, addr, len) < 0)
-		return -1;
+	if (sks_place_bind(config, fd, addr, len, &place) < 0) {
+		err = errno == EACCES ? open_denied(config, fd, addr, len) : -errno;
+		if (err)
+			return fail(err);
+		errno = saved;
+	}
 	if (sks_choose(config, addr, len, &choice))
 		return serve_bound(config, fd, &choice);
 	sks_remember(fd, NULL);
@@ -110,19 +143,19 @@ SKS_EXPORT int bind(int fd, const struct sockaddr *addr, socklen_t len)
 static int listen_chosen(const struct sks_config *config, int fd, int backlog,
 			 const struct sks_choice *choice)
 {
-	bool listened = config->strict && get_option(fd, SO_ACCEPTCONN) == 1;
+	bool listened = config->strict && sks_fd_option(fd, SO_ACCEPTCONN) == 1;
 	int saved = errno, err;
 	int64_t deadline = 0;
 
 	if (config->strict) {
-		err = sks_offer(config, SKS_OP_CHECK, fd, NULL, &deadline);
+		err = sks_offer(config, SKS_OP_CHECK, fd, 0, &deadline);
 		if (err)
 			return fail(err);
 	}
 	if (sks_real_listen(fd, backlog) < 0)
 		return -1;
 	if (sks_is_wanted(choice, SKS_TCP)) {
-		err = sks_offer(config, SKS_OP_REGISTER, fd, NULL, &deadline);
+		err = sks_offer(config, SKS_OP_REGISTER, fd, 0, &deadline);
 		if (err != SKS_NOT_MEANT)
 			sks_claim(choice, SKS_TCP);
 		if (err < 0 && config->strict) {
@@ -137,6 +170,38 @@ static int listen_chosen(const struct sks_config *config, int fd, int backlog,
 }
 
 /*
+ * It is bound to a port that nobody asked for, so it serves at the one that was, or not at all: as
+ * without us, where the other instance has that one.
+ */
+static int listen_moved(const struct sks_config *config, int fd, int backlog,
+			struct sks_moved *moved)
+{
+	const struct sks_choice choice = { .port = (uint16_t)moved->ports };
+	bool listened = sks_fd_option(fd, SO_ACCEPTCONN) == 1;
+	int saved = errno, err;
+	int64_t deadline = 0;
+
+	if (sks_real_listen(fd, backlog) < 0)
+		return -1;
+	sks_moved_follow(moved, fd);
+	if (moved->settled) {
+		err = sks_offer(config, SKS_OP_REGISTER, fd, choice.port, &deadline);
+		if (err < 0 && config->strict)
+			return fail(err);
+	} else {
+		if (sks_offer_moved(config, fd, choice.port)) {
+			if (!listened)
+				(void)sks_raw(SYS_shutdown, fd, SHUT_RD);
+			return fail(-EADDRINUSE);
+		}
+		moved->settled = true;
+		sks_claim(&choice, SKS_TCP);
+	}
+	errno = saved;
+	return 0;
+}
+
+/*
  * No clause means this listener, but what an instance with "*" opens itself is not for its "*": the
  * helper looks again. Only where the first listener was claimed, which a sandboxed child is not.
  */
@@ -145,20 +210,60 @@ static void mention(const struct sks_config *config, int fd)
 	int64_t deadline = 0;
 
 	if (config->wide & SKS_TCP && sks_claimed_here())
-		(void)sks_offer(config, SKS_OP_REGISTER, fd, NULL, &deadline);
+		(void)sks_offer(config, SKS_OP_REGISTER, fd, 0, &deadline);
 }
 
 SKS_EXPORT int listen(int fd, int backlog)
 {
 	const struct sks_config *config = sks_config_get();
+	struct sks_moved *moved;
 	struct sks_choice choice;
 
 	if (!config)
 		return sks_real_listen(fd, backlog);
+	moved = sks_moved_any() && !sks_is_passed_over(fd) ? sks_moved_find(fd) : NULL;
+	if (moved)
+		return listen_moved(config, fd, backlog, moved);
 	if (sks_recall(config, fd, &choice) && sks_is_wanted(&choice, SKS_TCP))
 		return listen_chosen(config, fd, backlog, &choice);
 	if (sks_real_listen(fd, backlog) < 0)
 		return -1;
 	mention(config, fd);
 	return 0;
+}
+
+/* A moved socket's name has the port that the server asked for. */
+SKS_EXPORT int getsockname(int fd, struct sockaddr *addr, socklen_t *len)
+{
+	const size_t before = offsetof(struct sockaddr_in, sin_port);
+	const struct sks_moved *moved = sks_moved_any() ? sks_moved_find(fd) : NULL;
+	in_port_t port = moved ? htons((uint16_t)moved->ports) : 0;
+	socklen_t room;
+
+	if (!port || !sks_fd_may_read(fd, len, sizeof(*len)))
+		return sks_real_getsockname(fd, addr, len);
+	room = *len;
+	if (sks_real_getsockname(fd, addr, len) < 0)
+		return -1;
+	/* The kernel has cut the name off where the room ends. */
+	if (room > before)
+		memcpy((char *)addr + before, &port,
+		       room - before < sizeof(port) ? room - before : sizeof(port));
+	return 0;
+}
+
+/* Shutting a listener down would shut it for the other instance that shares it, too. */
+static bool is_shared(int fd)
+{
+	const struct sks_config *config = sks_config_get();
+
+	return config && config->label[0] && sks_is_remembered(fd) &&
+	       sks_fd_option(fd, SO_ACCEPTCONN) == 1 && sks_offer_is_shared(config, fd);
+}
+
+SKS_EXPORT int shutdown(int fd, int how)
+{
+	if (sks_memory && (how == SHUT_RD || how == SHUT_RDWR) && is_shared(fd))
+		return 0;
+	return sks_real_shutdown(fd, how);
 }

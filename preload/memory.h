@@ -3,11 +3,22 @@
 #ifndef SKSTEER_MEMORY_H
 #define SKSTEER_MEMORY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "config.h"
 
 #define SKS_FDS 16384 /* descriptors remembered; a server's listeners are among its first */
+
+#define SKS_MOVED 256 /* sockets bound elsewhere that are remembered */
+
+/* One of them, or a free place. Its socket is told by its cookie: descriptors are closed unseen. */
+struct sks_moved {
+	_Atomic uint64_t cookie; /* 0: free */
+	_Atomic uint32_t ports;	 /* at << 16 | wanted; at 0: not bound yet */
+	_Atomic int fd;		 /* that it was bound by, maybe closed since */
+	_Atomic bool settled;	 /* the helper knows it, or it needs not */
+};
 
 /*
  * Nothing as large as this is static: .bss beyond the page that ld.so writes to anyway would be one
@@ -21,6 +32,8 @@ struct sks_memory {
 	 * whole.
 	 */
 	_Atomic uint32_t binds[SKS_FDS];
+	struct sks_moved moved[SKS_MOVED];
+	_Atomic uint32_t moved_end; /* beyond the last place that was ever used */
 	/* In a page of its own, which fork(2) wipes: did this very process claim a first listener?
 	 */
 	_Alignas(4096) _Atomic char claimed_here;

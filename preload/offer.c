@@ -17,6 +17,8 @@
 /* An answer that took longer counts against the budget of the whole process. */
 #define SLOW_US (50 * 1000)
 
+#define RETRY_US (20 * 1000)
+
 static _Atomic int64_t resting_until, spent;
 
 /* All slow answers together may cost what one that never comes costs. */
@@ -30,18 +32,25 @@ static void account(int64_t took, bool timed_out)
 	spent = 0;
 }
 
-static void fill_request(const struct sks_config *config, enum sks_op op,
-			 struct sks_request *ret_req)
+/* 0; -EINVAL: the environment is in error, which is said; -ETIMEDOUT: nobody is asked now. */
+static int begin(const struct sks_config *config, enum sks_op op, struct sks_request *ret_req)
 {
-	*ret_req = (struct sks_request){
-		.version = SKS_WIRE_VERSION,
-		.op = (uint16_t)op,
-		.mode = config->mode,
-		.weight = config->weight,
-		.spec_len = config->spec_len,
-	};
+	sks_report_config(config);
+	if (config->error[0])
+		return -EINVAL;
+	if (sks_now_us() < resting_until)
+		return -ETIMEDOUT;
+	*ret_req = (struct sks_request){ .version = SKS_WIRE_VERSION, .op = (uint16_t)op };
+	if (op == SKS_OP_OPEN)
+		return 0; /* about an address, and no service */
+	if (op != SKS_OP_SHARED) {
+		ret_req->mode = config->mode;
+		ret_req->weight = config->weight;
+		ret_req->spec_len = config->spec_len;
+	}
 	memcpy(ret_req->instance, config->instance, sizeof(ret_req->instance));
 	memcpy(ret_req->label, config->label, sizeof(ret_req->label));
+	return 0;
 }
 
 static void fill_address(const struct sockaddr *addr, struct sks_request *req)
@@ -56,41 +65,145 @@ static void fill_address(const struct sockaddr *addr, struct sks_request *req)
 		memcpy(req->addr, &in.sin_addr, sizeof(in.sin_addr));
 	} else {
 		/* The kernel takes the shorter address of RFC 2133, without a scope, as well. */
+		if (req->op == SKS_OP_OPEN) {
+			memcpy(&in6, addr, sizeof(in6));
+			req->scope = in6.sin6_scope_id;
+		}
 		memcpy(&in6, addr, offsetof(struct sockaddr_in6, sin6_scope_id));
 		req->port = ntohs(in6.sin6_port);
 		memcpy(req->addr, &in6.sin6_addr, sizeof(in6.sin6_addr));
 	}
 }
 
-int sks_offer(const struct sks_config *config, enum sks_op op, int fd, const struct sockaddr *addr,
+/* Nobody serves the path now, or whoever did has just left. */
+static bool is_away(int err)
+{
+	return err == -ENOENT || err == -ECONNREFUSED || err == -ECONNRESET;
+}
+
+/* patient: a helper that is being restarted is waited for. To ask twice does no harm. */
+static int call(const struct sks_config *config, const struct sks_request *req, int fd,
+		int64_t deadline, bool patient, struct sks_reply *ret_reply, int *ret_fd)
+{
+	for (;;) {
+		int64_t left = deadline - sks_now_us();
+		int err = left <= 0 ? -ETIMEDOUT
+				    : sks_wire_call(config->socket, req, config->spec, fd,
+						    (int)(left / 1000), ret_reply, ret_fd);
+
+		if (!patient || !is_away(err) || deadline - sks_now_us() <= RETRY_US)
+			return err;
+		sks_pause_us(RETRY_US);
+	}
+}
+
+/* Says nothing of what came of it. */
+static int ask(const struct sks_config *config, const struct sks_request *req, int fd,
+	       int64_t *deadline, bool patient, struct sks_reply *ret_reply, int *ret_fd)
+{
+	int64_t now = sks_now_us();
+	int err;
+
+	if (!*deadline)
+		*deadline = now + BUDGET_US - spent;
+	err = call(config, req, fd, *deadline, patient, ret_reply, ret_fd);
+	account(sks_now_us() - now, err == -ETIMEDOUT || (patient && is_away(err)));
+	return err;
+}
+
+/* The verdict, after saying what there is to say. */
+static int judge(const struct sks_config *config, enum sks_op op, int fd, int err,
+		 const struct sks_reply *reply)
+{
+	if (err) {
+		sks_report_silence(config, op, err);
+		return err;
+	}
+	sks_report_reply(config, op, fd, reply);
+	if (reply->err)
+		return reply->err;
+	return op == SKS_OP_REGISTER && !reply->steered ? SKS_NOT_MEANT : 0;
+}
+
+int sks_offer_bind(const struct sks_config *config, int fd, const struct sockaddr *addr,
+		   struct sks_placing *ret_place)
+{
+	struct sks_request req;
+	struct sks_reply reply;
+	int64_t deadline = 0;
+	int got = -1, err;
+
+	err = begin(config, SKS_OP_CHECK, &req);
+	if (err)
+		return err;
+	fill_address(addr, &req);
+	err = ask(config, &req, fd, &deadline, false, &reply, &got);
+	err = judge(config, SKS_OP_CHECK, fd, err, &reply);
+	if (got >= 0 && (err || reply.place != SKS_PLACE_SHARED)) {
+		(void)sks_raw(SYS_close, got);
+		got = -1;
+	}
+	if (!err)
+		*ret_place = (struct sks_placing){ reply.place, reply.port, got };
+	return err;
+}
+
+int sks_offer_open(const struct sks_config *config, int fd, const struct sockaddr *addr)
+{
+	struct sks_request req;
+	struct sks_reply reply;
+	int64_t deadline = 0;
+	int err;
+
+	err = begin(config, SKS_OP_OPEN, &req);
+	if (err)
+		return err;
+	fill_address(addr, &req);
+	err = ask(config, &req, fd, &deadline, false, &reply, NULL);
+	return judge(config, SKS_OP_OPEN, fd, err, &reply);
+}
+
+int sks_offer(const struct sks_config *config, enum sks_op op, int fd, uint16_t wanted,
 	      int64_t *deadline)
 {
 	struct sks_request req;
 	struct sks_reply reply;
-	int64_t now;
 	int err;
 
-	sks_report_config(config);
-	if (config->error[0])
-		return -EINVAL;
-	now = sks_now_us();
-	if (now < resting_until)
-		return -ETIMEDOUT;
-	if (!*deadline)
-		*deadline = now + BUDGET_US - spent;
-
-	fill_request(config, op, &req);
-	if (addr)
-		fill_address(addr, &req);
-	err = sks_wire_call(config->socket, &req, config->spec, fd, (int)((*deadline - now) / 1000),
-			    &reply, NULL);
-	account(sks_now_us() - now, err == -ETIMEDOUT);
-	if (err) {
-		sks_report_silence(config, err);
+	err = begin(config, op, &req);
+	if (err)
 		return err;
+	req.port = wanted;
+	err = ask(config, &req, fd, deadline, false, &reply, NULL);
+	return judge(config, op, fd, err, &reply);
+}
+
+int sks_offer_moved(const struct sks_config *config, int fd, uint16_t wanted)
+{
+	struct sks_request req;
+	struct sks_reply reply;
+	int64_t deadline = 0;
+	int err;
+
+	err = begin(config, SKS_OP_REGISTER, &req);
+	if (!err) {
+		req.port = wanted;
+		err = ask(config, &req, fd, &deadline, true, &reply, NULL);
+		err = judge(config, SKS_OP_REGISTER, fd, err, &reply);
 	}
-	sks_report_reply(config, op, fd, &reply);
-	if (reply.err)
-		return reply.err;
-	return op == SKS_OP_REGISTER && !reply.steered ? SKS_NOT_MEANT : 0;
+	if (err)
+		sks_report_stranded(config, wanted);
+	return err;
+}
+
+bool sks_offer_is_shared(const struct sks_config *config, int fd)
+{
+	struct sks_request req;
+	struct sks_reply reply;
+	int64_t deadline = 0;
+
+	if (begin(config, SKS_OP_SHARED, &req))
+		return false;
+	return !ask(config, &req, fd, &deadline, false, &reply, NULL) && !reply.err &&
+	       reply.steered == 1;
 }

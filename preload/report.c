@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "../common/raw.h"
+#include "moved.h"
 
 #define SPEC_SHOWN 200 /* characters of the spec in a line */
 
@@ -89,7 +90,7 @@ static void append_silence(struct sks_text *text, const struct sks_config *confi
 	}
 }
 
-void sks_report_silence(const struct sks_config *config, int err)
+void sks_report_silence(const struct sks_config *config, enum sks_op op, int err)
 {
 	bool absent = err == -ENOENT || err == -ENOTDIR || err == -ECONNREFUSED;
 	struct sks_line line;
@@ -99,8 +100,12 @@ void sks_report_silence(const struct sks_config *config, int err)
 	sks_line_start(&line);
 	append_silence(&line.text, config, err);
 	sks_text_str(&line.text, ": ");
-	append_spec(&line.text, config);
-	sks_text_str(&line.text, " not steered");
+	if (op == SKS_OP_OPEN) {
+		sks_text_str(&line.text, "bind(2) stays denied");
+	} else {
+		append_spec(&line.text, config);
+		sks_text_str(&line.text, " not steered");
+	}
 	if (absent)
 		sks_text_str(&line.text, " (start one as root: sksteerd)");
 	else if (err == -ETIMEDOUT)
@@ -113,12 +118,12 @@ static void append_listener(struct sks_text *text, int fd)
 	struct sockaddr_storage addr;
 	char buf[SKS_PREFIX_STRLEN];
 	struct sks_prefix prefix;
-	socklen_t len = sizeof(addr);
+	socklen_t len;
 	uint16_t port;
 	int type = 0;
 	socklen_t type_len = sizeof(type);
 
-	if (sks_raw(SYS_getsockname, fd, &addr, &len) ||
+	if (!sks_moved_name(fd, &addr, &len) ||
 	    sks_raw(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &type_len) ||
 	    sks_prefix_from_sockaddr((struct sockaddr *)&addr, len, &prefix, &port))
 		return;
@@ -155,10 +160,56 @@ void sks_report_reply(const struct sks_config *config, enum sks_op op, int fd,
 	sks_line_start(&line);
 	if (reply->text[0]) {
 		sks_text_str(&line.text, reply->text);
+	} else if (op == SKS_OP_OPEN) {
+		sks_text_str(&line.text, "bind(2) stays denied by the helper: errno ");
+		sks_text_int(&line.text, -reply->err);
 	} else {
 		append_spec(&line.text, config);
 		sks_text_str(&line.text, " refused by the helper: errno ");
 		sks_text_int(&line.text, -reply->err);
 	}
 	sks_line_write(&line, &config->log, reply->err ? severity(config) : SKS_WARN);
+}
+
+void sks_report_stranded(const struct sks_config *config, uint16_t wanted)
+{
+	struct sks_line line;
+
+	sks_line_start(&line);
+	sks_text_str(&line.text, "port ");
+	sks_text_uint(&line.text, wanted);
+	sks_text_str(&line.text, " is not taken over from label ");
+	sks_text_str(&line.text, config->label);
+	sks_text_str(&line.text, "'s other instance, so listen(2) fails");
+	sks_line_write(&line, &config->log, SKS_ERROR);
+}
+
+void sks_report_moved(const struct sks_config *config, uint16_t wanted, uint16_t at)
+{
+	struct sks_line line;
+
+	if (!sks_log_wants(&config->log, SKS_INFO))
+		return;
+	sks_line_start(&line);
+	sks_text_str(&line.text, "port ");
+	sks_text_uint(&line.text, wanted);
+	sks_text_str(&line.text, " is another instance's of label ");
+	sks_text_str(&line.text, config->label);
+	sks_text_str(&line.text, ": bound to port ");
+	sks_text_uint(&line.text, at);
+	sks_text_str(&line.text, " instead");
+	sks_line_write(&line, &config->log, SKS_INFO);
+}
+
+void sks_report_unfit(const struct sks_config *config)
+{
+	struct sks_line line;
+
+	sks_line_start(&line);
+	sks_text_str(&line.text, "the helper at ");
+	sks_text_str(&line.text, config->socket);
+	sks_text_str(&line.text, " sent no socket of the server's kind to share: label ");
+	sks_text_str(&line.text, config->label);
+	sks_text_str(&line.text, " is not shared");
+	sks_line_write(&line, &config->log, severity(config));
 }

@@ -7,10 +7,16 @@
 
 /* What is wrong in the environment. */
 void sks_report_config(const struct sks_config *config);
-/* sks_wire_call() failed with err. */
-void sks_report_silence(const struct sks_config *config, int err);
+/* sks_wire_call() failed with err: op was not answered. */
+void sks_report_silence(const struct sks_config *config, enum sks_op op, int err);
 /* The helper answered: its refusal, its warning, or that fd is steered. */
 void sks_report_reply(const struct sks_config *config, enum sks_op op, int fd,
 		      const struct sks_reply *reply);
+/* A socket that was to take over port wanted is not registered there, so listen(2) fails. */
+void sks_report_stranded(const struct sks_config *config, uint16_t wanted);
+/* bind(2) to port wanted went to another one instead. */
+void sks_report_moved(const struct sks_config *config, uint16_t wanted, uint16_t at);
+/* What the helper sent as the socket to share is none that can stand for the server's own. */
+void sks_report_unfit(const struct sks_config *config);
 
 #endif

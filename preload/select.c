@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 
 #include "../common/raw.h"
-#include "memory.h"
+#include "moved.h"
 
 /* An entry of the memory: the port in its low half, and these. 0: never bound by this process. */
 #define BOUND	0x10000u
@@ -41,6 +41,15 @@ static uint8_t protocols_naming(const struct sks_config *config, const struct sk
 	return named;
 }
 
+/*
+ * With a label alone all could be meant. Not what a forked child opens beside the first listener
+ * of its parent: it may be sandboxed, and dies of whatever it is not about to do itself.
+ */
+static bool is_beside(const struct sks_config *config)
+{
+	return !config->spec_len && first_tcp && !sks_claimed_here();
+}
+
 bool sks_choose(const struct sks_config *config, const struct sockaddr *addr, socklen_t len,
 		struct sks_choice *ret_choice)
 {
@@ -51,8 +60,10 @@ bool sks_choose(const struct sks_config *config, const struct sockaddr *addr, so
 		return false;
 	if (config->error[0])
 		choice.named = SKS_TCP | SKS_UDP;
+	else if (is_beside(config))
+		choice.unnamed &= SKS_TCP; /* a worker with the same port */
 	else
-		choice.named = protocols_naming(config, &prefix, choice.port);
+		choice.named = config->every | protocols_naming(config, &prefix, choice.port);
 	*ret_choice = choice;
 	return choice.named || sks_is_wanted(&choice, SKS_TCP) || sks_is_wanted(&choice, SKS_UDP);
 }
@@ -69,27 +80,39 @@ void sks_remember(int fd, const struct sks_choice *choice)
 	sks_memory->binds[fd] = entry;
 }
 
-/* Another socket may have taken the descriptor's place since: dup2(2), or close(2) and an autobind.
- */
-static bool is_current(int fd, uint16_t wanted)
+bool sks_is_bound_to(int fd, uint16_t wanted)
 {
 	struct sockaddr_storage addr;
 	struct sks_prefix prefix;
-	socklen_t len = sizeof(addr);
+	socklen_t len;
 	uint16_t port;
 
-	return !sks_raw(SYS_getsockname, fd, &addr, &len) &&
+	return sks_moved_name(fd, &addr, &len) &&
 	       !sks_prefix_from_sockaddr((struct sockaddr *)&addr, len, &prefix, &port) &&
 	       port == wanted;
+}
+
+bool sks_is_remembered(int fd)
+{
+	return fd >= 0 && fd < SKS_FDS && sks_memory->binds[fd] & (NAMED | UNNAMED);
+}
+
+bool sks_is_passed_over(int fd)
+{
+	return fd >= 0 && fd < SKS_FDS && sks_memory->binds[fd] == BOUND;
 }
 
 bool sks_recall(const struct sks_config *config, int fd, struct sks_choice *ret_choice)
 {
 	uint32_t entry = fd >= 0 && fd < SKS_FDS ? sks_memory->binds[fd] : 0;
 	struct sockaddr_storage addr;
-	socklen_t len = sizeof(addr);
+	socklen_t len;
 
-	if (entry & (NAMED | UNNAMED) && !is_current(fd, (uint16_t)entry))
+	if (!config->named && !config->unnamed && !config->error[0])
+		return false; /* no clause at all: not worth a system call */
+	/* Another socket may have taken the descriptor's place since: dup2(2), or close(2) and an
+	 * autobind. */
+	if (entry & (NAMED | UNNAMED) && !sks_is_bound_to(fd, (uint16_t)entry))
 		return false;
 	if (entry) {
 		*ret_choice = (struct sks_choice){
@@ -99,7 +122,7 @@ bool sks_recall(const struct sks_config *config, int fd, struct sks_choice *ret_
 		};
 		return ret_choice->named || ret_choice->unnamed;
 	}
-	if (sks_raw(SYS_getsockname, fd, &addr, &len))
+	if (!sks_moved_name(fd, &addr, &len))
 		return false;
 	if (sks_choose(config, (struct sockaddr *)&addr, len, ret_choice))
 		return true;

@@ -26,11 +26,20 @@ bool sks_choose(const struct sks_config *config, const struct sockaddr *addr, so
 /* For listen(2): what bind(2) said of fd. choice NULL: that nothing speaks of it. */
 void sks_remember(int fd, const struct sks_choice *choice);
 
+/* Has this process bound a TCP socket by that descriptor that a clause speaks of? */
+bool sks_is_remembered(int fd);
+
+/* Has this process bound a socket by that descriptor that no clause speaks of? */
+bool sks_is_passed_over(int fd);
+
 /*
  * What was remembered. A socket that this process has not bound itself (inherited through exec,
  * duplicated, received), or with a very high descriptor, costs a system call: getsockname(2).
  */
 bool sks_recall(const struct sks_config *config, int fd, struct sks_choice *ret_choice);
+
+/* Is the socket bound to that port? A system call. */
+bool sks_is_bound_to(int fd, uint16_t wanted);
 
 /* Is a socket of this protocol (SKS_TCP or SKS_UDP) to be offered, as things stand? */
 bool sks_is_wanted(const struct sks_choice *choice, uint8_t proto);

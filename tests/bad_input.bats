@@ -50,11 +50,20 @@ unharmed() {
 
 @test "bad input: records that are none" {
 	answer 'no answer' nothing
-	answer 'EPROTO malformed request: not one of version 1' one-byte half-a-request a-byte-short \
-		a-byte-long version-0 version-2 op-0 op-8 op-65535 mode-4 weight-of-none \
-		join-without-weight register-with-address port-without-family \
+	answer 'EPROTO malformed request: not one of version 2' one-byte half-a-request a-byte-short \
+		a-byte-long version-0 version-1 version-3 op-0 op-13 op-65535 mode-5 \
+		weight-of-none weight-of-replace register-with-address port-without-family \
 		address-of-another-family address-beyond-ipv4 reserved-bytes label-without-end \
 		label-with-more-behind spec-len-too-small spec-len-too-large spec-len-of-4g noise
+	unharmed
+}
+
+@test "bad input: fields that are not for what is asked" {
+	answer 'EPROTO malformed request: not one of version 2' register-with-{scope,pid} \
+		check-with-scope status-with-port open-without-address open-of-another-family \
+		open-with-scope-of-ipv4 open-beyond-ipv4 open-with-pid \
+		promote-with-{address,port,weight,pid} unregister-with-pid weight-without-pid \
+		weight-with-{mode,port} shared-with-{address,port,weight}
 	unharmed
 }
 
@@ -158,18 +167,6 @@ END
 	answer 'EINVAL a label is [A-Za-z0-9][A-Za-z0-9_.-]{0,62}' {,bound-}label-of-a-dash \
 		{,bound-}label-with-a-blank {,bound-}label-with-a-slash {,bound-}label-like-ours \
 		{,bound-}label-with-escapes {,bound-}label-not-ascii
-	services_are "@serve-$(pid_of web)"
-	unharmed
-}
-
-@test "bad input: modes that are not supported yet are refused by name" {
-	local mode
-	for mode in replace join share; do
-		answer "ENOTSUP mode \"$mode\" is not supported yet" mode-$mode checked-mode-$mode
-	done
-	serve first 9 SKSTEER_LABEL=web SKSTEER_MODE=replace 0.0.0.0#9999
-	said first 'mode "replace" is not supported yet'
-	gets 127.0.0.1 9999 first
 	services_are "@serve-$(pid_of web)"
 	unharmed
 }

@@ -82,6 +82,27 @@ pins() {
 	fails 2 'unload: unexpected argument "web": it takes no argument' unload web
 	fails 2 'bind: --json is an option of status' bind web 80 --json
 	fails 2 'unload: --all is an option of status' unload --all
+	fails 2 'status: --drain is an option of upgrade' status --drain 3
+	fails 2 'upgrade: --json is an option of status' upgrade web --json -- true
+	fails 2 'upgrade: it takes a LABEL, and a command after "--"' upgrade
+	fails 2 'upgrade: it takes a LABEL, and a command after "--"' upgrade web
+	fails 2 'upgrade: it takes a LABEL, and a command after "--"' upgrade web --
+	fails 2 'upgrade: it takes a LABEL, and a command after "--"' upgrade -- true
+	fails 2 'upgrade: unexpected argument "true"' upgrade web true
+	fails 2 'upgrade: unexpected argument "80"' upgrade web 80 -- true
+	fails 2 'upgrade: "a/b" is not a label: ' upgrade a/b -- true
+	fails 2 '--signal: "SIGFOO" is no signal' upgrade web --signal SIGFOO -- true
+	fails 2 '--signal: "0" is no signal' upgrade web --signal 0 -- true
+	fails 2 '--signal: "65" is no signal' upgrade web --signal 65 -- true
+	fails 2 '--timeout: "0" is not a number of seconds from 1 to 86400' upgrade web --timeout 0 -- true
+	fails 2 '--drain: "1s" is not a number of seconds from 0 to 86400' upgrade web --drain 1s -- true
+	fails 2 '--ready needs an argument' upgrade web --ready
+	fails 2 'weight: it takes a LABEL, a process id and a weight' weight web 1
+	fails 2 'weight: "0" is not a process id from 1 to 2147483647' weight web 0 1
+	fails 2 'weight: "65536" is not a weight from 0 to 65535' weight web 1 65536
+	fails 2 'weight: "-1" is not a weight' weight web 1 -- -1
+	fails 2 'unregister: it takes a LABEL' unregister
+	fails 2 'unregister: "a b" is not a label: ' unregister 'a b'
 }
 
 @test "help goes to stdout, overall and for each verb" {
@@ -90,7 +111,7 @@ pins() {
 	is "$stderr" ''
 	overall=$output
 	has "$overall" 'Usage: sksteerctl [OPTION]... VERB'
-	for verb in status bind unbind unload; do
+	for verb in status bind unbind upgrade weight unregister unload; do
 		has "$overall" $'\n  '"$verb "
 		run_ctl "$verb" --help
 		is "$status" 0
@@ -280,6 +301,55 @@ python_listens() {
 	run_ctl status
 	has "${lines[1]}" "127.0.0.1:8080/tcp  $(pid_of python8080)  127.0.0.1:80/tcp  0"
 	has "${lines[2]}" '0.0.0.0/0:81/tcp'
+}
+
+# stood NAME WORD...: progs/stand.c as label web, when it is ready. SKSTEER_X=... may come first.
+stood() {
+	local name=$1
+	shift
+	start_server "$name" env LD_PRELOAD="$LIB" SKSTEER_SOCKET="$SOCKET" SKSTEER_LABEL=web "$@"
+	wait_until 5 grep -qx ready "$SKS_DIR/$name.log"
+}
+
+@test "the table: who stands by, who was replaced, and weights" {
+	start_helper
+	stood one SKSTEER_PORTS=7 "$PROGS/stand" one=tcp:0.0.0.0#7777
+	stood two SKSTEER_MODE=replace "$PROGS/stand" two=tcp:0.0.0.0#7777
+	stood three SKSTEER_MODE=join=50 "$PROGS/stand" three=tcp:0.0.0.0#7777
+	stood four SKSTEER_MODE=standby "$PROGS/stand" four=tcp:0.0.0.0#7777
+	run_ctl status
+	is "$status:$stderr" 0:
+	is "$(sed -n 's/.*0\.0\.0\.0:7777\/tcp  //p' <<< "$output" | sed 's/  .*//' | sort)" \
+		"$(printf '%s\n' "$(pid_of one) (replaced)" "$(pid_of two)" \
+			"$(pid_of three) (weight 50)" "$(pid_of four) (standby)" | sort)"
+	is "${#lines[@]}" 5
+}
+
+@test "weight: the share of one of several servers, told by status" {
+	start_helper
+	stood one SKSTEER_PORTS=7 "$PROGS/stand" one=tcp:0.0.0.0#7777
+	stood two SKSTEER_MODE=join "$PROGS/stand" two=tcp:0.0.0.0#7777
+	does weight web "$(pid_of one)" 0
+	run -0 in_ns "$PROGS/rush" -n 200 name 127.0.0.1#7
+	has "$output" 'two answered 200'
+	is "$(service web '[.sockets[] | .weight] | sort | join(" ")')" '0 100'
+	fails 1 "process $(helper_pid) has no socket of label \"web\"" weight web "$(helper_pid)" 5
+	fails 1 'nowhere' weight nowhere "$(pid_of one)" 5
+}
+
+@test "unregister: the label goes, and its server runs on" {
+	start_helper
+	stood one SKSTEER_PORTS=7 "$PROGS/stand" one=tcp:0.0.0.0#7777
+	does bind web 8
+	does unregister web
+	refused 127.0.0.1 7
+	refused 127.0.0.1 8
+	is "$(in_ns "$PROGS/dial" 127.0.0.1#7777)" '127.0.0.1#7777 one'
+	is "$(status_jq '.services | length')" 0
+	fails 1 'web' unregister web
+	kill_helper
+	fails 1 "no helper at $SOCKET" unregister web
+	fails 1 "no helper at $SOCKET" weight web 1 1
 }
 
 # bats test_tags=sanitize

@@ -62,6 +62,23 @@ share() {
 	share e
 }
 
+@test "two hundred sockets close at once: within a second the helper knows of none of them" {
+	local i opens=()
+	start_helper
+	act stays SKSTEER_LABEL=stays SKSTEER_PORTS=any:53/udp
+	does stays 'open a udp 0.0.0.0 5353'
+	act goes SKSTEER_PORTS=any:80
+	for i in {1..200}; do
+		opens+=("open s$i tcp 0.0.0.0 7777 reuse")
+	done
+	does goes "${opens[@]}"
+	wait_sockets 201
+	kill_server goes
+	wait_until 1 audit
+	wait_sockets 1
+	gets_udp 127.0.0.1 53 a
+}
+
 # Without SO_REUSEPORT the newest has it all, so each answer says who is first.
 three_of_udp() {
 	act dns SKSTEER_LABEL=dns SKSTEER_PORTS=any:53/udp

@@ -279,23 +279,6 @@ two 7778"
 	done
 }
 
-@test "replace, join and share are refused by name; the server starts, the label goes on" {
-	local mode name
-	stand one SKSTEER_LABEL=web SKSTEER_PORTS=7 a=tcp:0.0.0.0#7777
-	for mode in replace join join=50 share; do
-		name=${mode%=*}
-		stand two SKSTEER_LABEL=web SKSTEER_MODE=$mode SKSTEER_PORTS=7,8 b=tcp:0.0.0.0#7778
-		said two "sksteer: mode \"$name\" is not supported yet"
-		reaches 127.0.0.1#7=a 127.0.0.1#8=refused 127.0.0.1#7778=b
-		kill_server two
-		stand two SKSTEER_LABEL=web SKSTEER_MODE=$mode SKSTEER_STRICT=1 SKSTEER_PORTS=7,8 \
-			b=tcp:0.0.0.0#7778
-		says two 'b bind EOPNOTSUPP'
-		reaches 127.0.0.1#7778=refused
-		kill_server two
-	done
-}
-
 @test "a mode that is none is quoted; nothing is steered" {
 	stand web SKSTEER_MODE=replaced SKSTEER_PORTS=7 "web=tcp:0.0.0.0#7777"
 	has "$(log_of web)" 'sksteer: SKSTEER_MODE "replaced": '

@@ -3,6 +3,10 @@
 """Owns the helper's place on the wire where a test needs one that misbehaves: peer.py SOCKET HOW.
 
 Each request is a line on stdout. SOCKET appears once it listens.
+
+HOW elsewhere:PORT[:THEN], shared:KIND[:THEN] and place:NUMBER:PORT say which place a CHECK is
+answered with; KIND is one of SHAREABLE, "nothing" or "file". THEN is what comes next: "die" and
+"restart" at once, any other HOW with the next question.
 """
 import array
 import errno
@@ -11,20 +15,25 @@ import select
 import socket
 import struct
 import sys
+import time
 
-GREETING = struct.pack("=H6x", 1)
-REQUEST = struct.Struct("=HHHHIHH16s16s64s16s")
-OPS = {1: "check", 2: "register"}
+GREETING = struct.pack("=H6x", 2)
+REQUEST = struct.Struct("=HHHHIHH16s16s64sII8s")
+OPS = {1: "check", 2: "register", 12: "shared"}
+ELSEWHERE, SHARED = 1, 2
 kept = []  # connections that are never answered
+made = {}  # what is shared
 registered = []
+listeners = []  # the helper's own, one at a time
 
 
-def reply(err=0, text=b"", version=1):
-    return struct.pack("=HHi480s", version, int(err == 0), err, text)
+def reply(err=0, text=b"", version=2, steered=True, place=0, port=0):
+    steered = int(err == 0 and steered)
+    return struct.pack("=HHiHH476s", version, steered, err, place, port, text)
 
 
 def describe(record, fds):
-    (_, op, mode, weight, spec_len, family, port, addr, instance, label, _) = REQUEST.unpack(
+    (_, op, mode, weight, spec_len, family, port, addr, instance, label, _, _, _) = REQUEST.unpack(
         record[: REQUEST.size]
     )
     spec = record[REQUEST.size :]
@@ -34,6 +43,8 @@ def describe(record, fds):
     if family:
         size = 4 if family == socket.AF_INET else 16
         words.append(f"for={socket.inet_ntop(family, addr[:size])}#{port}")
+    elif port:
+        words.append(f"wanted={port}")
     for fd in fds:
         with socket.socket(fileno=fd) as sock:
             listens = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
@@ -59,7 +70,7 @@ def serve(conn, how):
     if how == "hang-up":
         return conn.close()
     greetings = {
-        "other-version": struct.pack("=H6x", 2),
+        "other-version": struct.pack("=H6x", 1),
         "garbage-greeting": os.urandom(4096),
         "short-greeting": b"\1",
     }
@@ -76,43 +87,98 @@ def serve(conn, how):
         answer(conn, how, op)
     except ConnectionError:
         pass
-    if how == "no-reply":
-        kept.append(conn)
-    else:
-        conn.close()
+    conn.close()
 
 
 def answer(conn, how, op):
+    place, *rest = how.split(":")
+    if place in ("elsewhere", "shared", "place"):
+        how = rest[1] if len(rest) > 1 else "grant"
+        if op == "check":
+            return answer_placed(conn, place, rest[0], how)
+    if how == "reset-once":
+        registered.append(conn)
+        how = "hang-up-late" if len(registered) == 1 else "grant"
     answers = {
         "warn": reply(0, b"192.0.2.0/24 is not local: ip route add local"),
         "refuse": reply(-errno.EACCES, b"80/tcp refused: \x1b[31mroot's"),
         "refuse-tersely": reply(-errno.EACCES),
         "positive-error": reply(5),
-        "endless-text": reply(0, b"x" * 480),
-        "other-reply": reply(0, b"", 2),
+        "endless-text": reply(0, b"x" * 476),
+        "other-reply": reply(0, b"", 1),
         "short-reply": reply()[:100],
         "long-reply": reply() + b"x",
+        "not-meant": reply(steered=False),
+        "refused-but-placed": reply(-errno.EACCES, place=ELSEWHERE),
     }
+    busy = reply(-errno.EBUSY, b"taken")
     if how == "reply-fd":
         socket.send_fds(conn, [reply()], [0])
     elif how == "reply-fds":
         socket.send_fds(conn, [reply()], [0, 1, 2])
     elif how == "refuse-register":
-        conn.send(reply(-errno.EBUSY, b"taken") if op == "register" else reply())
+        conn.send(busy if op == "register" else reply())
     elif how == "refuse-second":
         if op == "register":
             registered.append(conn)
-        conn.send(reply(-errno.EBUSY, b"taken") if len(registered) > 1 else reply())
-    elif how not in ("no-reply", "hang-up-late"):
+        conn.send(busy if len(registered) > 1 else reply())
+    elif how == "no-reply":
+        kept.append(conn.dup())
+    elif how != "hang-up-late":
         conn.send(answers.get(how, reply()))
+    return None
 
 
-def main():
-    path, how = sys.argv[1:]
+def answer_placed(conn, place, what, then):
+    """What comes of a CHECK; the helper itself may go then."""
+    if place == "elsewhere":
+        conn.send(reply(place=ELSEWHERE, port=int(what)))
+    elif place == "place":
+        conn.send(reply(place=int(what), port=int(then)))
+    else:
+        sock = shared(what)
+        socket.send_fds(conn, [reply(place=SHARED)], [sock.fileno()] if sock else [])
+    if then in ("die", "restart"):
+        listeners.pop().close()
+        os.unlink(sys.argv[1])
+    if then == "die":
+        sys.exit()
+    if then == "restart":
+        time.sleep(0.3)
+        open_listener(sys.argv[1])
+
+
+SHAREABLE = {  # what is sent as the other instance's socket: right, or wrong in one way
+    "tcp4": (socket.AF_INET, socket.SOCK_STREAM, ("0.0.0.0", 7777)),
+    "moved": (socket.AF_INET, socket.SOCK_STREAM, ("0.0.0.0", 7778)),
+    "unbound": (socket.AF_INET, socket.SOCK_STREAM, None),
+    "tcp6": (socket.AF_INET6, socket.SOCK_STREAM, ("::", 7777)),
+    "udp4": (socket.AF_INET, socket.SOCK_DGRAM, ("0.0.0.0", 7777)),
+    "moved-udp4": (socket.AF_INET, socket.SOCK_DGRAM, ("0.0.0.0", 7778)),
+    "unix": (socket.AF_UNIX, socket.SOCK_STREAM, "\0sksteer-peer"),
+}
+
+
+def shared(kind):
+    if kind == "nothing":
+        return None
+    if kind == "file":
+        kept.append(open("/etc/passwd", "rb"))
+    elif kind not in made:
+        family, type_, address = SHAREABLE[kind]
+        made[kind] = socket.socket(family, type_)
+        if address:
+            made[kind].bind(address)
+        if address and type_ == socket.SOCK_STREAM:
+            made[kind].listen()
+    return made.get(kind) or kept[-1]
+
+
+def open_listener(path, backlog=128, fill=False):
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(path + ".new")
-    listener.listen(0 if how == "full" else 128)
-    while how == "full":
+    listener.listen(backlog)
+    while fill:
         client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         client.setblocking(False)
         kept.append(client)
@@ -121,10 +187,16 @@ def main():
         except BlockingIOError:
             break
     os.rename(path + ".new", path)
+    listeners.append(listener)
+
+
+def main():
+    path, how = sys.argv[1:]
+    open_listener(path, 0 if how == "full" else 128, how == "full")
     while how == "full":
         select.select([], [], [])
     while True:
-        serve(listener.accept()[0], how)
+        serve(listeners[0].accept()[0], how)
 
 
 main()

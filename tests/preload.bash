@@ -70,9 +70,10 @@ said() {
 	is "$SAID" "$(as_lines "$@")"
 }
 
-# requested [LINE...]: what the peer has received, exactly but for the instance.
+# requested [LINE...]: what the peer has received, exactly but for the instance, and for ports that
+# the kernel chose.
 requested() {
-	is "$(sed 's/ instance=[0-9a-f]*//' "$REQUESTS")" \
+	is "$(sed -E 's/ instance=[0-9a-f]*//; s/fd=[0-9]{5},/fd=any,/' "$REQUESTS")" \
 		"$(as_lines "$@")"
 }
 

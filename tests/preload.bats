@@ -4,9 +4,10 @@
 
 load preload
 
-@test "exports bind and listen and nothing else" {
+@test "exports its four hooks and nothing else" {
 	need nm
-	is "$(nm -D --defined-only "$LIB" | awk '{ print $3 }' | sort | xargs)" "bind listen"
+	is "$(nm -D --defined-only "$LIB" | awk '{ print $3 }' | sort | xargs)" \
+		"bind getsockname listen shutdown"
 }
 
 @test "needs nothing that musl lacks: no fortified function, libc alone" {
@@ -22,6 +23,12 @@ load preload
 	returned "3 fds" "bind ok" "listen ok" "4 fds"
 	said
 	requested
+}
+
+@test "without SKSTEER_ variables, too, no call waits for the lock of the loader" {
+	run in_ns timeout --signal=KILL $((5 * SKS_SLOW)) env LD_PRELOAD="$LIB" python3 \
+		-c "import ctypes; ctypes.CDLL('$PROGS/plugin.so')"
+	is "$output" served
 }
 
 @test "a listening socket is registered after listen, and leaves no descriptor behind" {
@@ -88,11 +95,16 @@ load preload
 
 @test "a label alone takes the first listener; mode and weight are passed on" {
 	peer grant
+	server SKSTEER_LABEL=web "${TCP[@]}" tcp4 bind=0.0.0.0#8888 listen
+	requested "register  mode=0 weight=0 label=web fd=7777,listens"
+	: > "$REQUESTS"
 	server SKSTEER_LABEL=web SKSTEER_MODE=join=7 "${TCP[@]}"
-	requested "register  mode=2 weight=7 label=web fd=7777,listens"
+	requested "check  mode=2 weight=7 label=web for=0.0.0.0#7777 fd=0,silent" \
+		"register  mode=2 weight=7 label=web fd=7777,listens"
 	: > "$REQUESTS"
 	server "$SPEC" SKSTEER_LABEL=web SKSTEER_MODE=replace "${TCP[@]}"
-	requested "register 7,77 mode=1 weight=0 label=web fd=7777,listens"
+	requested "check 7,77 mode=1 weight=0 label=web for=0.0.0.0#7777 fd=0,silent" \
+		"register 7,77 mode=1 weight=0 label=web fd=7777,listens"
 }
 
 @test "a clause without listener takes the first one, on both families" {
@@ -210,14 +222,15 @@ load preload
 	requested "check 7,77 mode=0 weight=0 label= for=0.0.0.0#7777 fd=0,silent"
 }
 
-@test "an address that is none: what the kernel says, with and without strict" {
-	local plain strictness
+@test "an address that is none: what the kernel says, also where it is asked about" {
+	local plain vars
 	peer grant
 	plain=$(in_ns "$PROGS/odd" < /dev/null)
 	has "$plain" "-1 14" # EFAULT
-	for strictness in 0 1; do
+	for vars in SKSTEER_STRICT=0 "$STRICT" "SKSTEER_LABEL=web SKSTEER_MODE=replace"; do
+		# shellcheck disable=SC2086 # several variables
 		is "$(in_ns env LD_PRELOAD="$LIB" SKSTEER_SOCKET="$SOCKET" SKSTEER_PORTS=7,77,53/udp \
-			SKSTEER_STRICT=$strictness "$PROGS/odd" < /dev/null)" "$plain"
+			$vars "$PROGS/odd" < /dev/null)" "$plain"
 	done
 }
 

@@ -64,9 +64,13 @@ load preload
 	said "sksteer: SKSTEER_PORTS: longer than 16384 bytes; nothing is steered"
 	server "$SPEC" SKSTEER_LABEL="a b" "${TCP[@]}"
 	said 'sksteer: SKSTEER_LABEL "a b": a label is [A-Za-z0-9][A-Za-z0-9_.-]{0,62}; nothing is steered'
-	for mode in Join join= join=0 join=65536 join=1x replaced; do
+	for mode in Join join= join=65536 join=-1 join=1x replaced; do
 		server "$SPEC" SKSTEER_MODE=$mode "${TCP[@]}"
-		said "sksteer: SKSTEER_MODE \"$mode\": not refuse, replace, join, join=1 to join=65535, or share; nothing is steered"
+		said "sksteer: SKSTEER_MODE \"$mode\": not refuse, replace, standby, join, join=0 to join=65535, or share; nothing is steered"
+	done
+	for mode in replace standby join join=0 share; do
+		server "$SPEC" SKSTEER_MODE=$mode "${TCP[@]}"
+		said "sksteer: SKSTEER_MODE \"$mode\": only a service with SKSTEER_LABEL can have another instance; nothing is steered"
 	done
 }
 

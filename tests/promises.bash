@@ -99,6 +99,21 @@ now_ms() {
 	echo $((${EPOCHREALTIME/[.,]/} / 1000))
 }
 
+# delete_ns NAME: its last process; the kernel takes it down some time later.
+delete_ns() {
+	local pid=${SKS_HOLDER[$1]}
+	unset -v "SKS_HOLDER[$1]"
+	{
+		kill -KILL "$pid"
+		wait "$pid" || :
+	} 2> /dev/null
+}
+
+# link_is_dead DIR: the namespace whose pins those are has gone.
+link_is_dead() {
+	is "$(in_ns "$BPFTOOL" -j link show pinned "$1/link" | jq .netns_ino)" 0
+}
+
 # --- the helper --------------------------------------------------------------------------------
 
 # A connection waits to be accepted: a server is in the middle of its call.

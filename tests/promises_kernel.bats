@@ -123,17 +123,22 @@ program_id() {
 	in_ns "$BPFTOOL" -j link show pinned "$(pins_dir)/link" | jq .prog_id
 }
 
+link_id() {
+	in_ns "$BPFTOOL" -j link show pinned "$(pins_dir)/link" | jq .id
+}
+
 pinned_program_id() {
 	in_ns "$BPFTOOL" -j prog show pinned "$(pins_dir)/program" | jq .id
 }
 
 @test "promise 5: a helper of another build replaces the program in a storm: no connection is lost" {
-	local i id
+	local i id link
 	[[ -n $BPFTOOL ]] || need bpftool
 	start_helper
 	serve web any:7 SKSTEER_LABEL=web 127.0.0.1#7777
 	storm web 127.0.0.1 7
 	id=$(program_id)
+	link=$(link_id)
 	kill_helper
 	start_helper
 	is "$(program_id)" "$id"
@@ -144,6 +149,8 @@ pinned_program_id() {
 		isnt "$(program_id)" "$id"
 		id=$(program_id)
 		is "$(pinned_program_id)" "$id"
+		# The very link, which was never taken off.
+		is "$(link_id)" "$link"
 		storm_goes_on
 	done
 	end_storm
@@ -214,17 +221,7 @@ pins_are_there() {
 	in_ns test -e "$1"
 }
 
-# The namespace's last process; the kernel takes it down some time later.
-delete_ns() {
-	local pid=${SKS_HOLDER[$1]}
-	unset -v "SKS_HOLDER[$1]"
-	{
-		kill -KILL "$pid"
-		wait "$pid" || :
-	} 2> /dev/null
-}
-
-@test "promise 7: a namespace that is deleted goes, and so do its pins" {
+@test "promise 7: a namespace that dies with its server is gone within a second, and so are its pins" {
 	local pins
 	add_ns other
 	veth main 192.0.2.1/24 other 192.0.2.2/24
@@ -233,12 +230,39 @@ delete_ns() {
 	NS=other serve there 7 SKSTEER_LABEL=there 0.0.0.0#7777
 	pins=$(NS=other pins_dir)
 	pins_are_there "$pins"
-	kill_server there
+	kill -KILL "$(pid_of there)"
 	delete_ns other
+	wait_until 1 not pins_are_there "$pins"
 	# A veth goes with the namespace of its peer.
 	wait_until 5 not link_is_there to-other
-	wait_until 10 not pins_are_there "$pins"
 	pins_are_there "$(pins_dir)"
+	gets 127.0.0.1 7 here
+}
+
+nothing_is_pinned_but() {
+	is "$(in_ns find "$BPFFS" -mindepth 1 -maxdepth 1)" "$1"
+}
+
+@test "promise 7: thirty namespaces die at once: none is pinned a second later, none kept alive" {
+	local i before
+	start_helper
+	serve here 7 SKSTEER_LABEL=here 0.0.0.0#7777
+	before=$(open_fds "$(helper_pid)")
+	for i in {1..30}; do
+		add_ns "many$i"
+		NS=many$i serve "many$i" 7 SKSTEER_LABEL=many 0.0.0.0#7777
+	done
+	is "$(ctl status --all --json | jq '.namespaces | length')" 31
+	veth main 192.0.2.1/24 many30 192.0.2.2/24
+	for i in {1..30}; do
+		kill -KILL "$(pid_of "many$i")"
+		delete_ns "many$i"
+	done
+	wait_until 1 nothing_is_pinned_but "$(pins_dir)"
+	wait_until 5 not link_is_there to-many30
+	is "$(ctl status --all --json | jq '.namespaces | length')" 1
+	is "$(open_fds "$(helper_pid)")" "$before"
+	has_not "$(in_ns cat "/proc/$(helper_pid)/maps")" 'net:['
 	gets 127.0.0.1 7 here
 }
 
@@ -274,10 +298,6 @@ delete_ns() {
 	serve here 7 0.0.0.0#7777
 	silent here
 	gets 127.0.0.1 7 here
-}
-
-link_is_dead() {
-	is "$(in_ns "$BPFTOOL" -j link show pinned "$1/link" | jq .netns_ino)" 0
 }
 
 @test "promise 7: a number that is given again while the helper runs" {

@@ -238,6 +238,121 @@ is_zombie() {
 	is_zombie "$ended"
 }
 
+# --- what another version has left ----------------------------------------------------------------
+
+program_id() {
+	in_ns "$BPFTOOL" -j link show pinned "$(pins_dir)/link" | jq .prog_id
+}
+
+# is_refused CMD...: with the one line that names the directory, both layouts and what to do.
+is_refused() {
+	local text
+	run --separate-stderr "$@"
+	is "$status" 1
+	is "$output" ''
+	for text in "$(pins_dir)" 'map layout 2' "this version's is 3" 'sksteerctl unload'; do
+		has "$stderr" "$text"
+	done
+	is "$(wc -l <<< "$stderr")" 1
+}
+
+@test "maps of another layout: refused in words, their traffic goes on, other namespaces are served" {
+	local id
+	[[ -n $BPFTOOL ]] || need bpftool
+	add_ns other
+	start_helper
+	serve web any:7 SKSTEER_LABEL=web 127.0.0.1#7777
+	NS=other serve there 7 SKSTEER_LABEL=there 0.0.0.0#7777
+	storm web 127.0.0.1 7
+	kill_helper
+	in_ns "$PROGS/pins" foreign "$(pins_dir)"
+	in_ns "$BPFTOOL" prog pin pinned "$(pins_dir)/program" "$(pins_dir)/program-new"
+	id=$(program_id)
+	start_helper
+	is "$(grep -c 'map layout 2' "$SKS_DIR/helper.log")" 1
+	is_refused ctl status
+	is_refused ctl status web --json
+	is_refused as_user "$CTL" status --socket "$SOCKET"
+	is_refused ctl bind web 8
+	is_refused ctl unbind web 7
+	serve more 9 0.0.0.0#9999
+	said more 'map layout 2'
+	gets 127.0.0.1 9999 more
+	run ctl status --all --json
+	is "$status" 1
+	has "$output" 'map layout 2'
+	NS=other services_are there
+	NS=other gets 127.0.0.1 7 there
+	NS=other serve late 8 0.0.0.0#8888
+	NS=other gets 127.0.0.1 8 late
+	is "$(grep -c 'cannot' "$SKS_DIR/helper.log")" 0
+	storm_goes_on
+	end_storm
+	is "$(program_id)" "$id"
+	pins_are_there "$(pins_dir)/program-new"
+	ctl unload
+	not pins_are_there "$(pins_dir)"
+	refused 127.0.0.1 7
+	kill_server web
+	serve again any:7 SKSTEER_LABEL=web 127.0.0.1#7777
+	silent again
+	gets 127.0.0.1 7 again
+}
+
+@test "maps of another layout: unloaded without a helper too" {
+	start_helper
+	serve web any:7 SKSTEER_LABEL=web 127.0.0.1#7777
+	kill_helper
+	in_ns "$PROGS/pins" foreign "$(pins_dir)"
+	is_refused ctl status
+	gets 127.0.0.1 7 web
+	has "$(ctl unload)" 'unloaded without a helper'
+	refused 127.0.0.1 7
+	start_helper
+	has_not "$(log_of helper)" 'layout'
+	services_are ''
+}
+
+@test "pins of which nothing is known but their link: refused in words, until they are unloaded" {
+	start_helper
+	serve web any:7 SKSTEER_LABEL=web 127.0.0.1#7777
+	kill_helper
+	in_ns mv "$(pins_dir)/ports" "$(pins_dir)/gates"
+	start_helper
+	has "$(log_of helper)" 'map layout one unknown here'
+	run ctl status
+	is "$status" 1
+	has "$output" 'map layout one unknown here'
+	gets 127.0.0.1 7 web
+	ctl unload
+	refused 127.0.0.1 7
+	not pins_are_there "$(pins_dir)"
+}
+
+@test "maps of another layout go with their namespace, whether a helper sees it or not" {
+	local pins dead
+	[[ -n $BPFTOOL ]] || need bpftool
+	add_ns seen
+	add_ns unseen
+	start_helper
+	NS=seen serve seen 7 SKSTEER_LABEL=seen 0.0.0.0#7777
+	NS=unseen serve unseen 7 SKSTEER_LABEL=unseen 0.0.0.0#7777
+	pins=$(NS=seen pins_dir)
+	kill_helper
+	in_ns "$PROGS/pins" foreign "$pins"
+	in_ns "$PROGS/pins" foreign "$(NS=unseen pins_dir)"
+	dead=$(NS=unseen pins_dir)
+	kill_server unseen
+	delete_ns unseen
+	wait_until 5 link_is_dead "$dead"
+	start_helper
+	is "$(in_ns find "$BPFFS" -mindepth 1 -maxdepth 1)" "$pins"
+	kill -KILL "$(pid_of seen)"
+	delete_ns seen
+	wait_until 1 not pins_are_there "$pins"
+	is "$(ctl status --all)" 'nothing is steered in any network namespace'
+}
+
 # --- a namespace's end --------------------------------------------------------------------------
 
 @test "a namespace in which nothing is left is unloaded, and serves the next server" {

@@ -34,7 +34,6 @@ fails_own() {
 }
 
 @test "usage errors are its own failure, said in one line" {
-	fails_own 'neither -p nor -l is given' echo STARTED
 	fails_own 'no command is given' -p 7
 	fails_own 'no command is given' -p 7 --
 	fails_own '-p needs an argument' -p
@@ -51,11 +50,46 @@ fails_own() {
 }
 
 @test "what is not supported yet is refused by name" {
-	fails_own '--replace is not supported yet' -l web --replace echo STARTED
-	fails_own '--join is not supported yet' -l web --join echo STARTED
-	fails_own '--join is not supported yet' -l web --join=50 echo STARTED
-	fails_own '--share is not supported yet' -l web --share echo STARTED
 	fails_own '--engine seccomp is not supported yet' -p 7 --engine seccomp echo STARTED
+}
+
+@test "modes: one at a time, with a label, and a weight that is one" {
+	local weight
+	for weight in '' -1 65536 5x ' 5' 05; do
+		fails_own "--join: \"$weight\" is not a weight from 0 to 65535" -l web "--join=$weight" \
+			echo STARTED
+	done
+	fails_own '--share: only one of --replace, --join and --share can be, and --replace is given' \
+		-l web --replace --share echo STARTED
+	fails_own '--join: only one of --replace, --join and --share can be, and --join=7 is given' \
+		-l web --join=7 --join echo STARTED
+	fails_own '--replace needs -l' -p 7 --replace echo STARTED
+	fails_own '--join=0 needs -l' -p 7 --join=0 echo STARTED
+	fails_own '--share=yes: takes no argument' -l web --share=yes echo STARTED
+}
+
+@test "modes: the environment says it, and standing by is not for the command line to change" {
+	local mode
+	for mode in replace share join join=0 join=65535; do
+		SKSTEER_MODE=join=3 user_run -l web "--$mode" printenv SKSTEER_MODE
+		is "$output" "$mode"
+		SKSTEER_MODE=standby user_run -l web "--$mode" printenv SKSTEER_MODE
+		is "$output" standby
+	done
+	SKSTEER_MODE=standby user_run -l web printenv SKSTEER_MODE
+	is "$output" standby
+	SKSTEER_MODE=share user_run -l web printenv SKSTEER_MODE
+	is "$status" 1
+}
+
+@test "modes: what stands by for its label starts others that do not" {
+	local -x SKSTEER_MODE=standby SKSTEER_LABEL=web
+	user_run -l web --replace printenv SKSTEER_MODE
+	is "$output" standby
+	user_run -l other --replace printenv SKSTEER_MODE
+	is "$output" replace
+	user_run -p 80 printenv SKSTEER_MODE
+	is "$status" 1
 }
 
 @test "a spec that does not parse starts nothing, and the item is quoted" {
@@ -170,6 +204,18 @@ SKSTEER_WARNED=1"
 	user_run -p 7 sh -c 'exit 5'
 	is "$status" 5
 	is "$stderr" "sksteer-run: no helper at $SOCKET: starting unsteered; start one as root: sksteerd --socket $SOCKET"
+}
+
+@test "without -p and -l: only an instance, and no word of steering" {
+	user_run sh -c 'env | grep ^SKSTEER_ | grep -v INSTANCE= | sort; test -n "$SKSTEER_INSTANCE"'
+	is "$status" 0
+	is "$output" "SKSTEER_SOCKET=$SOCKET
+SKSTEER_WARNED=1"
+	is "$stderr" "sksteer-run: no helper at $SOCKET: starting without it; start one as root: sksteerd --socket $SOCKET"
+	user_run --strict echo STARTED
+	is "$status" 125
+	is "$output" ''
+	is "$stderr" "sksteer-run: no helper at $SOCKET: nothing started (--strict); start one as root: sksteerd --socket $SOCKET"
 }
 
 @test "no helper, not root: a server under it serves its own port" {

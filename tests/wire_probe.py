@@ -16,9 +16,11 @@ import struct
 import sys
 import time
 
-VERSION = 1
-REQUEST = "=HHHHIHH16s16s64s16s"
+VERSION = 2
+REQUEST = "=HHHHIHH16s16s64sII8s"
 CHECK, REGISTER, ATTEND, STATUS, BIND, UNBIND, UNLOAD = range(1, 8)
+OPEN, UNREGISTER, PROMOTE, WEIGHT, SHARED = range(8, 13)
+REFUSE, REPLACE, JOIN = range(3)
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 UDPLITE, SCTP, MPTCP = 136, 132, 262
 NEVER = 60  # seconds; every answer comes long before
@@ -46,6 +48,8 @@ def request(op=REGISTER, spec=b"8", **given):
         "addr": b"",
         "instance": os.urandom(16),
         "label": b"",
+        "scope": 0,
+        "pid": 0,
         "reserved": b"",
     }
     fields.update(given)
@@ -75,7 +79,7 @@ def receive(conn):
         os.close(fd)
     if not record:
         return "no answer"
-    version, steered, err, text = struct.unpack("=HHi480s", record)
+    version, steered, err, _, _, text = struct.unpack("=HHiHH476s", record)
     assert version == VERSION and steered in (0, not err) and text.endswith(b"\0")
     text = text.rstrip(b"\0").decode("ascii")
     assert text.isprintable(), text
@@ -108,18 +112,39 @@ RECORDS = {
     "a-byte-short": request(spec=b"")[:-1],
     "a-byte-long": request() + b"x",
     "version-0": request(version=0),
-    "version-2": request(version=2),
+    "version-1": request(version=1),
+    "version-3": request(version=3),
     "op-0": request(0),
-    "op-8": request(8),
+    "op-13": request(13),
     "op-65535": request(65535),
-    "mode-4": request(mode=4),
+    "mode-5": request(mode=5),
     "weight-of-none": request(weight=1),
-    "join-without-weight": request(mode=2),
+    "weight-of-replace": request(mode=REPLACE, weight=1),
     "register-with-address": request(family=socket.AF_INET, port=7777, addr=b"\x7f\0\0\1"),
     "port-without-family": request(CHECK, port=7777),
     "address-of-another-family": request(CHECK, family=socket.AF_UNIX, port=7777),
     "address-beyond-ipv4": request(CHECK, family=socket.AF_INET, port=7777, addr=b"x" * 16),
-    "reserved-bytes": request(reserved=b"\0" * 15 + b"x"),
+    "register-with-scope": request(scope=1),
+    "register-with-pid": request(pid=1),
+    "check-with-scope": request(CHECK, family=socket.AF_INET6, port=7777, scope=1),
+    "status-with-port": request(STATUS, b"", port=7777),
+    "open-without-address": request(OPEN, b"", port=80),
+    "open-of-another-family": request(OPEN, b"", family=socket.AF_UNIX, port=80),
+    "open-with-scope-of-ipv4": request(OPEN, b"", family=socket.AF_INET, port=80, scope=1),
+    "open-beyond-ipv4": request(OPEN, b"", family=socket.AF_INET, port=80, addr=b"x" * 16),
+    "open-with-pid": request(OPEN, b"", family=socket.AF_INET, port=80, pid=1),
+    "promote-with-address": request(PROMOTE, b"", label=b"web", family=socket.AF_INET),
+    "promote-with-port": request(PROMOTE, b"", label=b"web", port=80),
+    "promote-with-weight": request(PROMOTE, b"", label=b"web", weight=1),
+    "promote-with-pid": request(PROMOTE, b"", label=b"web", pid=1),
+    "unregister-with-pid": request(UNREGISTER, b"", label=b"web", pid=1),
+    "weight-without-pid": request(WEIGHT, b"", label=b"web", weight=1),
+    "weight-with-mode": request(WEIGHT, b"", label=b"web", weight=1, pid=1, mode=JOIN),
+    "weight-with-port": request(WEIGHT, b"", label=b"web", weight=1, pid=1, port=80),
+    "shared-with-address": request(SHARED, b"", family=socket.AF_INET, port=80),
+    "shared-with-port": request(SHARED, b"", port=80),
+    "shared-with-weight": request(SHARED, b"", weight=1),
+    "reserved-bytes": request(reserved=b"\0" * 7 + b"x"),
     "label-without-end": request(label=b"x" * 64),
     "label-with-more-behind": request(label=b"web\0x"),
     "spec-len-too-small": request(spec=b"8,88", spec_len=3),
@@ -159,8 +184,6 @@ LABELS = {
     "not-ascii": "wéb".encode(),
 }
 
-MODES = {"replace": 1, "join": 2, "share": 3}
-
 # From sksteerctl's side: without a descriptor.
 OTHERS = {
     "bind-without-label": request(BIND),
@@ -184,10 +207,6 @@ def add_records():
     for name, label in LABELS.items():
         add("label-" + name, request(label=label))
         add("bound-label-" + name, request(BIND, label=label), list)
-    for name, mode in MODES.items():
-        fields = {"mode": mode, "weight": 100 if name == "join" else 0, "label": b"web"}
-        add("mode-" + name, request(**fields))
-        add("checked-mode-" + name, request(CHECK, **fields))
     for name, record in OTHERS.items():
         add(name, record, list)
 
@@ -332,6 +351,12 @@ def taken():
 
 
 @case
+def promote():
+    """What stands by for the label "web" takes over."""
+    return ask(request(op=PROMOTE, spec=b"", label=b"web", instance=b""))
+
+
+@case
 def idle():
     """Says nothing after the greeting, and how many seconds the helper had patience."""
     conn = greet()
@@ -416,9 +441,90 @@ def crowd(n):
                 pass
 
 
+# --- opening -----------------------------------------------------------------------------------
+
+
+def open_request(port=80, family=socket.AF_INET, addr="127.0.0.1", **given):
+    return request(
+        OPEN, b"", family=family, port=port, addr=socket.inet_pton(family, addr), **given
+    )
+
+
+OPENINGS = {
+    "path": (open_request(), lambda: [os.open("/", os.O_PATH)]),
+    "device": (open_request(), lambda: [os.open("/dev/null", os.O_RDWR)]),
+    "nothing": (open_request(), list),
+    "two": (open_request(), lambda: [socket.socket(), socket.socket()]),
+    "unix": (open_request(), lambda: [unix_listener()]),
+    "mptcp": (open_request(), lambda: [socket.socket(proto=MPTCP)]),
+    "udplite": (open_request(), lambda: [socket.socket(type=socket.SOCK_DGRAM, proto=UDPLITE)]),
+    "raw-tcp": (
+        open_request(),
+        lambda: [socket.socket(type=socket.SOCK_RAW, proto=socket.IPPROTO_TCP)],
+    ),
+    "raw-udp": (
+        open_request(),
+        lambda: [socket.socket(type=socket.SOCK_RAW, proto=socket.IPPROTO_UDP)],
+    ),
+    "ping": (
+        open_request(),
+        lambda: [socket.socket(type=socket.SOCK_DGRAM, proto=socket.IPPROTO_ICMP)],
+    ),
+    "connected": (open_request(), lambda: [connected()]),
+    "connected-udp": (open_request(), lambda: [connected_udp()]),
+    "listener": (open_request(), lambda: [listener()]),
+    "bound": (open_request(), lambda: [bound()]),
+    "of-another-namespace": (open_request(), lambda: [os.dup(3)]),
+    "port-0": (open_request(0), lambda: [socket.socket()]),
+    "high-port": (open_request(8080), lambda: [socket.socket()]),
+    "low-port": (open_request(79), lambda: [socket.socket()]),
+    "granted": (open_request(), lambda: [socket.socket()]),
+    "granted-with-spec": (request(OPEN, b"9-3", family=2, port=80), lambda: [socket.socket()]),
+    "without-address": (request(OPEN, b"", port=80), lambda: [socket.socket()]),
+    "unix-address": (request(OPEN, b"", family=socket.AF_UNIX, port=80), lambda: [socket.socket()]),
+    "ipv4-with-scope": (open_request(scope=1), lambda: [socket.socket()]),
+    "ipv4-of-ipv6": (open_request(), lambda: [socket.socket(socket.AF_INET6)]),
+    "ipv6-of-ipv4": (
+        open_request(family=socket.AF_INET6, addr="::1"),
+        lambda: [socket.socket()],
+    ),
+    "mapped": (
+        open_request(family=socket.AF_INET6, addr="::ffff:127.0.0.1"),
+        lambda: [socket.socket(socket.AF_INET6)],
+    ),
+    "link-local": (
+        open_request(family=socket.AF_INET6, addr="fe80::1"),
+        lambda: [socket.socket(socket.AF_INET6)],
+    ),
+    "no-interface": (
+        open_request(family=socket.AF_INET6, addr="fe80::1", scope=0x7FFFFFFF),
+        lambda: [socket.socket(socket.AF_INET6)],
+    ),
+}
+
+
+def add_openings():
+    for name, (record, make_fds) in OPENINGS.items():
+        add("open-" + name, record, make_fds)
+
+
+@case
+def open_and_leave():
+    """It does not wait for the answer of a helper that is stopped, which must bind nothing then."""
+    with socket.socket() as sock:
+        with greet() as conn:
+            pid = struct.unpack("3i", conn.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+            os.kill(pid, signal.SIGSTOP)
+            socket.send_fds(conn, [open_request()], [sock.fileno()])
+        os.kill(pid, signal.SIGCONT)
+        ask(request(STATUS, b""))
+        return f"port {sock.getsockname()[1]}"
+
+
 def main():
     add_records()
     add_descriptors()
+    add_openings()
     if sys.argv[2] in ("hoard", "crowd"):
         {"hoard": hoard, "crowd": crowd}[sys.argv[2]](int(sys.argv[3]))
     for name in sys.argv[2:]:

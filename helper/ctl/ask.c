@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Owns sksteerctl's way to the helper, and what is said when nobody is there. */
+/* Owns sksteerctl's way to the helper, and what is said when nobody is there or it can't be asked. */
 #include <err.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "../../common/spec.h"
 #include "ctl.h"
 
 /* A person waits: the helper may be busy with 65 535 ports, but not for as long as this. */
@@ -66,4 +67,14 @@ int sks_ctl_request(const struct sks_ctl *ctl, struct sks_request *req, const ch
 	if (*reply.text)
 		warnx("note: %s", reply.text);
 	return SKS_CTL_DONE;
+}
+
+int sks_ctl_check_label(const struct sks_ctl *ctl, const char *label)
+{
+	if (sks_label_is_valid(label))
+		return 0;
+	warnx("%s: \"%s\" is not a label: a letter or digit, then up to %u letters, digits, "
+	      "\"_\", \".\" or \"-\"",
+	      ctl->verb, label, SKS_LABEL_MAX - 1);
+	return -EINVAL;
 }

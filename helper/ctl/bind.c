@@ -8,16 +8,6 @@
 #include "../../common/text.h"
 #include "ctl.h"
 
-static int check_label(const struct sks_ctl *ctl, const char *label)
-{
-	if (sks_label_is_valid(label))
-		return 0;
-	warnx("%s: \"%s\" is not a label: a letter or digit, then up to %u letters, digits, "
-	      "\"_\", \".\" or \"-\"",
-	      ctl->verb, label, SKS_LABEL_MAX - 1);
-	return -EINVAL;
-}
-
 static int walk(const char *spec, struct sks_spec_error *ret_error)
 {
 	struct sks_spec_cursor cursor = { .text = spec, .len = strlen(spec) };
@@ -74,7 +64,7 @@ static int change(const struct sks_ctl *ctl, enum sks_op op)
 	const char *label = ctl->operands[0];
 	char spec[SKS_SPEC_MAX + 2];
 
-	if (check_label(ctl, label) || join_specs(ctl, spec))
+	if (sks_ctl_check_label(ctl, label) || join_specs(ctl, spec))
 		return SKS_CTL_USAGE;
 	memcpy(req.label, label, strlen(label));
 	return sks_ctl_request(ctl, &req, spec);

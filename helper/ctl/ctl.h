@@ -18,12 +18,19 @@ struct sks_ctl {
 	const char *verb;
 	char **operands;
 	int n_operands;
+	char **command;		 /* of upgrade: the words after "--", NULL-terminated */
+	const char *ready;	 /* of upgrade: a command, or NULL */
+	uint32_t timeout, drain; /* of upgrade: seconds */
+	int signal;		 /* of upgrade */
 };
 
 /* The verbs. Each says itself what went wrong and returns the exit status. */
 int sks_ctl_status(const struct sks_ctl *ctl);
 int sks_ctl_bind(const struct sks_ctl *ctl);
 int sks_ctl_unbind(const struct sks_ctl *ctl);
+int sks_ctl_upgrade(const struct sks_ctl *ctl);
+int sks_ctl_weight(const struct sks_ctl *ctl);
+int sks_ctl_unregister(const struct sks_ctl *ctl);
 int sks_ctl_unload(const struct sks_ctl *ctl);
 
 /* sks_wire_call() to the helper that the command line names; version and spec_len are set here. */
@@ -36,6 +43,9 @@ bool sks_ctl_is_absent(int err);
 char *sks_ctl_why(const struct sks_ctl *ctl, int err, char buf[SKS_CTL_WHYLEN]);
 /* Calls the helper and says what it answered, or that it did not. Returns the exit status. */
 int sks_ctl_request(const struct sks_ctl *ctl, struct sks_request *req, const char *spec);
+
+/* 0, or -EINVAL after having said what a label is. */
+int sks_ctl_check_label(const struct sks_ctl *ctl, const char *label);
 
 /*
  * Makes another network namespace our own: a name below /run/netns, a path, or a process id.

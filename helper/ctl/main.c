@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Owns sksteerctl's command line: options, verbs, and the help of each. */
+/* Owns sksteerctl's command line: its options, and which verb they are for. */
 #include <err.h>
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../common/text.h"
 #include "../bpf.h"
 #include "ctl.h"
+#include "verbs.h"
 
-#define DEFAULT_BPFFS "/sys/fs/bpf/sksteer"
+#define DEFAULT_BPFFS	"/sys/fs/bpf/sksteer"
+#define DEFAULT_TIMEOUT 30
+#define DEFAULT_DRAIN	10
+#define MAX_SECONDS	86400u
 
 enum {
 	OPT_SOCKET = 256, /* beyond every short option */
@@ -18,45 +24,10 @@ enum {
 	OPT_NETNS,
 	OPT_JSON,
 	OPT_ALL,
-};
-
-struct verb {
-	const char *name;
-	int (*run)(const struct sks_ctl *ctl);
-	int min, max; /* operands */
-	const char *needs;
-	const char *help;
-};
-
-static const struct verb verbs[] = {
-	{ "status", sks_ctl_status, 0, 1, "at most a LABEL",
-	  "Usage: sksteerctl status [LABEL] [--json] [--all] [OPTION]...\n"
-	  "Show which services there are, where they listen, and what is steered to them:\n"
-	  "the binding that wins comes first. Root reads the kernel's maps, so that this works\n"
-	  "while the helper is down; others ask the helper and see their own services.\n"
-	  "\n"
-	  "  --json  everything, as one JSON object\n"
-	  "  --all   every network namespace that is pinned below the --bpffs directory\n" },
-	{ "bind", sks_ctl_bind, 2, INT32_MAX, "a LABEL and at least one SPEC",
-	  "Usage: sksteerctl bind LABEL SPEC... [OPTION]...\n"
-	  "Steer more to a label's server: the one that runs, and every one to come. All SPECs\n"
-	  "take effect at once or not at all, and hold until they are unbound.\n"
-	  "\n"
-	  "  SPEC    7,77,777   8000-8100/udp   any:443   192.0.2.0/24:53   [2001:db8::/32]:53\n"
-	  "\n"
-	  "Without \"any:\" or a prefix, a port opens where the server itself listens. A target "
-	  "that\n"
-	  "another label of yours has moves over. A label is a server's SKSTEER_LABEL, or the -l "
-	  "of\n"
-	  "sksteer-run.\n" },
-	{ "unbind", sks_ctl_unbind, 2, INT32_MAX, "a LABEL and at least one SPEC",
-	  "Usage: sksteerctl unbind LABEL SPEC... [OPTION]...\n"
-	  "Take bindings from a label, spelt as they were bound: all of them or, where one is not\n"
-	  "there, none. Connections that are open stay so.\n" },
-	{ "unload", sks_ctl_unload, 0, 0, "no argument",
-	  "Usage: sksteerctl unload [OPTION]...\n"
-	  "Take everything out of this network namespace: bindings, maps and program. Servers run\n"
-	  "on, and their own ports with them. For root; also while no helper runs.\n" },
+	OPT_SIGNAL,
+	OPT_TIMEOUT,
+	OPT_DRAIN,
+	OPT_READY,
 };
 
 static const char help_text[] =
@@ -66,6 +37,10 @@ static const char help_text[] =
 	"  status [LABEL] [--json] [--all]  services, and what is steered to them\n"
 	"  bind LABEL SPEC...               steer more to a label's server\n"
 	"  unbind LABEL SPEC...             steer less to it\n"
+	"  upgrade LABEL [OPTION]... -- COMMAND...\n"
+	"                                   put a new server in the place of the running one\n"
+	"  weight LABEL PID N               share a label's connections otherwise\n"
+	"  unregister LABEL                 take a label out, with all its bindings\n"
 	"  unload                           take everything out of this network namespace\n"
 	"\n"
 	"  VERB --help  says more of each.\n";
@@ -87,13 +62,33 @@ static const struct option long_options[] = {
 	{ "netns", required_argument, NULL, OPT_NETNS },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "all", no_argument, NULL, OPT_ALL },
+	{ "signal", required_argument, NULL, OPT_SIGNAL },
+	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "drain", required_argument, NULL, OPT_DRAIN },
+	{ "ready", required_argument, NULL, OPT_READY },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
+};
+
+/* Of which verb an option is, where it is not of all. */
+static const struct {
+	int option;
+	const char *name;
+	int (*run)(const struct sks_ctl *ctl);
+	const char *verb;
+} own_options[] = {
+	{ OPT_JSON, "--json", sks_ctl_status, "status" },
+	{ OPT_ALL, "--all", sks_ctl_status, "status" },
+	{ OPT_SIGNAL, "--signal", sks_ctl_upgrade, "upgrade" },
+	{ OPT_TIMEOUT, "--timeout", sks_ctl_upgrade, "upgrade" },
+	{ OPT_DRAIN, "--drain", sks_ctl_upgrade, "upgrade" },
+	{ OPT_READY, "--ready", sks_ctl_upgrade, "upgrade" },
 };
 
 struct command_line {
 	struct sks_ctl ctl;
 	const char *netns;
+	unsigned int given; /* 1 << (OPT_... - OPT_SOCKET) */
 	bool help;
 };
 
@@ -112,23 +107,68 @@ static int complain_option(int c, const char *word)
 	return -EINVAL;
 }
 
+static int take_seconds(const char *name, uint32_t min, uint32_t *ret_seconds)
+{
+	if (!sks_uint_parse(optarg, strlen(optarg), MAX_SECONDS, ret_seconds) &&
+	    *ret_seconds >= min)
+		return 0;
+	warnx("%s: \"%s\" is not a number of seconds from %u to %u", name, optarg, min,
+	      MAX_SECONDS);
+	return -EINVAL;
+}
+
+/* TERM, SIGTERM or 15. */
+static int take_signal(int *ret_signal)
+{
+	const char *name = strncmp(optarg, "SIG", 3) == 0 ? optarg + 3 : optarg;
+	uint32_t number;
+
+	if (!sks_uint_parse(optarg, strlen(optarg), (uint32_t)SIGRTMAX, &number) && number) {
+		*ret_signal = (int)number;
+		return 0;
+	}
+	for (int sig = 1; sig < SIGRTMIN; sig++) {
+		const char *abbreviation = sigabbrev_np(sig);
+
+		if (abbreviation && strcmp(abbreviation, name) == 0) {
+			*ret_signal = sig;
+			return 0;
+		}
+	}
+	warnx("--signal: \"%s\" is no signal", optarg);
+	return -EINVAL;
+}
+
 static int take_option(int c, const char *word, struct command_line *line)
 {
+	struct sks_ctl *ctl = &line->ctl;
+
+	if (c >= OPT_SOCKET)
+		line->given |= 1u << (c - OPT_SOCKET);
 	switch (c) {
 	case OPT_SOCKET:
-		line->ctl.socket = optarg;
+		ctl->socket = optarg;
 		return 0;
 	case OPT_BPFFS:
-		line->ctl.bpffs = optarg;
+		ctl->bpffs = optarg;
 		return 0;
 	case OPT_NETNS:
 		line->netns = optarg;
 		return 0;
 	case OPT_JSON:
-		line->ctl.json = true;
+		ctl->json = true;
 		return 0;
 	case OPT_ALL:
-		line->ctl.all = true;
+		ctl->all = true;
+		return 0;
+	case OPT_SIGNAL:
+		return take_signal(&ctl->signal);
+	case OPT_TIMEOUT:
+		return take_seconds("--timeout", 1, &ctl->timeout);
+	case OPT_DRAIN:
+		return take_seconds("--drain", 0, &ctl->drain);
+	case OPT_READY:
+		ctl->ready = optarg;
 		return 0;
 	case 'h':
 		line->help = true;
@@ -138,38 +178,74 @@ static int take_option(int c, const char *word, struct command_line *line)
 	}
 }
 
+/*
+ * Words are gathered at the front of argv, of which getopt has read that much by then; what comes
+ * after "--" is upgrade's command, and more words for any other verb.
+ */
+static int gather(int argc, char **argv, struct command_line *line)
+{
+	int c, err = 0, n = 1;
+
+	opterr = 0;
+	while (!err && (c = getopt_long(argc, argv, "-:h", long_options, NULL)) != -1) {
+		if (c == 1)
+			argv[n++] = optarg;
+		else
+			err = take_option(c, argv[optind - 1], line);
+	}
+	if (n > 1 && strcmp(argv[1], "upgrade") == 0)
+		line->ctl.command = argv + optind;
+	else
+		while (optind < argc)
+			argv[n++] = argv[optind++];
+	line->ctl.verb = n > 1 ? argv[1] : NULL;
+	line->ctl.operands = argv + 2;
+	line->ctl.n_operands = n - 2;
+	return err;
+}
+
 static int parse(int argc, char **argv, struct command_line *line)
 {
 	const char *inherited = getenv("SKSTEER_SOCKET");
-	int c, err = 0;
 
 	line->ctl.socket = inherited && *inherited ? inherited : SKS_SOCKET_PATH;
 	line->ctl.bpffs = DEFAULT_BPFFS;
-	opterr = 0;
-	while (!err && (c = getopt_long(argc, argv, ":h", long_options, NULL)) != -1)
-		err = take_option(c, argv[optind - 1], line);
-	if (err || optind == argc)
-		return err;
-	line->ctl.verb = argv[optind];
-	line->ctl.operands = argv + optind + 1;
-	line->ctl.n_operands = argc - optind - 1;
+	line->ctl.signal = SIGTERM;
+	line->ctl.timeout = DEFAULT_TIMEOUT;
+	line->ctl.drain = DEFAULT_DRAIN;
+	return gather(argc, argv, line);
+}
+
+static const struct sks_verb *find_verb(const char *name)
+{
+	const struct sks_verb *verb = sks_verb_find(name);
+
+	if (!verb)
+		warnx("\"%s\" is no verb: one of " SKS_VERB_NAMES " (see --help)", name);
+	return verb;
+}
+
+static int check_options(const struct sks_verb *verb, const struct command_line *line)
+{
+	for (size_t i = 0; i < sizeof(own_options) / sizeof(own_options[0]); i++) {
+		if (verb->run == own_options[i].run ||
+		    !(line->given >> (own_options[i].option - OPT_SOCKET) & 1))
+			continue;
+		warnx("%s: %s is an option of %s", verb->name, own_options[i].name,
+		      own_options[i].verb);
+		return -EINVAL;
+	}
 	return 0;
 }
 
-static const struct verb *find_verb(const char *name)
+static int check_use(const struct sks_verb *verb, const struct command_line *line)
 {
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
-		if (strcmp(verbs[i].name, name) == 0)
-			return &verbs[i];
-	}
-	warnx("\"%s\" is no verb: one of status, bind, unbind, unload (see --help)", name);
-	return NULL;
-}
+	const struct sks_ctl *ctl = &line->ctl;
 
-static int check_use(const struct verb *verb, const struct sks_ctl *ctl)
-{
-	if (verb->run != sks_ctl_status && (ctl->json || ctl->all)) {
-		warnx("%s: %s is an option of status", ctl->verb, ctl->json ? "--json" : "--all");
+	if (check_options(verb, line))
+		return -EINVAL;
+	if (ctl->command && !*ctl->command && ctl->n_operands <= verb->max) {
+		warnx("%s: it takes %s (see %s --help)", ctl->verb, verb->needs, ctl->verb);
 		return -EINVAL;
 	}
 	if (ctl->n_operands >= verb->min && ctl->n_operands <= verb->max)
@@ -182,7 +258,7 @@ static int check_use(const struct verb *verb, const struct sks_ctl *ctl)
 	return -EINVAL;
 }
 
-static int run(const struct verb *verb, struct command_line *line)
+static int run(const struct sks_verb *verb, struct command_line *line)
 {
 	int err;
 
@@ -199,7 +275,7 @@ static int run(const struct verb *verb, struct command_line *line)
 
 static int dispatch(struct command_line *line)
 {
-	const struct verb *verb = line->ctl.verb ? find_verb(line->ctl.verb) : NULL;
+	const struct sks_verb *verb = line->ctl.verb ? find_verb(line->ctl.verb) : NULL;
 
 	if (line->ctl.verb && !verb)
 		return SKS_CTL_USAGE;
@@ -208,10 +284,10 @@ static int dispatch(struct command_line *line)
 		return SKS_CTL_DONE;
 	}
 	if (!verb) {
-		warnx("no verb is given: one of status, bind, unbind, unload (see --help)");
+		warnx("no verb is given: one of " SKS_VERB_NAMES " (see --help)");
 		return SKS_CTL_USAGE;
 	}
-	return check_use(verb, &line->ctl) ? SKS_CTL_USAGE : run(verb, line);
+	return check_use(verb, line) ? SKS_CTL_USAGE : run(verb, line);
 }
 
 int main(int argc, char **argv)

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../change.h"
+#include "field.h"
 #include "table.h"
 
 /* At a glance; --json has all of it. */
@@ -27,32 +29,6 @@ struct list {
 	size_t width, column;
 	unsigned int n;
 };
-
-static const struct json_object *get(const struct json_object *object, const char *key)
-{
-	struct json_object *value = NULL;
-
-	(void)json_object_object_get_ex(object, key, &value);
-	return value;
-}
-
-static uint64_t get_number(const struct json_object *object, const char *key)
-{
-	return json_object_get_uint64(get(object, key));
-}
-
-/* The library wants it writable, since it may cache the string's form of another type. */
-static const char *get_text(const struct json_object *object, const char *key)
-{
-	const char *text = json_object_get_string((struct json_object *)get(object, key));
-
-	return text ? text : "";
-}
-
-static size_t get_length(const struct json_object *array)
-{
-	return json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0;
-}
 
 /* What others named must not reach a terminal as a command to it. */
 static void put_safely(FILE *to, const char *text)
@@ -93,7 +69,7 @@ static void put_more(FILE *to, size_t n, size_t max, const char *lead)
 
 static void put_user(FILE *to, const struct json_object *service)
 {
-	uid_t uid = (uid_t)get_number(get(service, "owner"), "uid");
+	uid_t uid = (uid_t)sks_field_number(sks_field(service, "owner"), "uid");
 	const struct passwd *user = getpwuid(uid);
 
 	if (user)
@@ -105,37 +81,55 @@ static void put_user(FILE *to, const struct json_object *service)
 /* As ss(8) writes it: *:80 accepts both families. Returns buf. */
 static char *spell_listener(const struct json_object *socket, char buf[128])
 {
-	const char *address = get_text(socket, "address"), *format = "%s%s:%llu/%s";
-	uint64_t ifindex = get_number(socket, "ifindex");
+	const char *address = sks_field_text(socket, "address"), *format = "%s%s:%llu/%s";
+	uint64_t ifindex = sks_field_number(socket, "ifindex");
 	char interface[16] = "";
 
-	if (strcmp(get_text(socket, "family"), "dual") == 0 && strcmp(address, "::") == 0)
+	if (strcmp(sks_field_text(socket, "family"), "dual") == 0 && strcmp(address, "::") == 0)
 		address = "*";
 	else if (strchr(address, ':'))
 		format = "[%s%s]:%llu/%s";
 	if (ifindex)
 		(void)snprintf(interface, sizeof(interface), "%%%u", (unsigned int)ifindex);
 	(void)snprintf(buf, 128, format, address, interface,
-		       (unsigned long long)get_number(socket, "port"),
-		       get_text(socket, "protocol"));
+		       (unsigned long long)sks_field_number(socket, "port"),
+		       sks_field_text(socket, "protocol"));
 	return buf;
 }
 
-/* Sockets that only their process or nothing tells apart are one line: {LISTENER: {PID: COUNT}}. */
+/* What is to be said of a socket that does not just serve. Returns buf, which may be empty. */
+static char *spell_note(const struct json_object *socket, char buf[32])
+{
+	const char *state = sks_field_text(socket, "state");
+	uint64_t weight = sks_field_number(socket, "weight");
+
+	*buf = '\0';
+	if (strcmp(state, "standby") == 0 || strcmp(state, "replaced") == 0)
+		(void)snprintf(buf, 32, "%s", state);
+	else if (weight != SKS_WEIGHT)
+		(void)snprintf(buf, 32, "weight %llu", (unsigned long long)weight);
+	return buf;
+}
+
+/*
+ * Sockets that only their process or nothing tells apart are one line:
+ * {"LISTENER|NOTE": {PID: COUNT}}.
+ */
 static struct json_object *group_sockets(const struct json_object *sockets)
 {
 	struct json_object *groups = json_object_new_object(), *pids, *count;
-	char listener[128], pid[24];
+	char key[192], listener[128], note[32], pid[24];
 
-	for (size_t i = 0; groups && i < get_length(sockets); i++) {
+	for (size_t i = 0; groups && i < sks_field_length(sockets); i++) {
 		const struct json_object *socket = json_object_array_get_idx(sockets, i);
 
-		(void)spell_listener(socket, listener);
+		(void)snprintf(key, sizeof(key), "%s|%s", spell_listener(socket, listener),
+			       spell_note(socket, note));
 		(void)snprintf(pid, sizeof(pid), "%llu",
-			       (unsigned long long)get_number(socket, "pid"));
-		if (!json_object_object_get_ex(groups, listener, &pids)) {
+			       (unsigned long long)sks_field_number(socket, "pid"));
+		if (!json_object_object_get_ex(groups, key, &pids)) {
 			pids = json_object_new_object();
-			json_object_object_add(groups, listener, pids);
+			json_object_object_add(groups, key, pids);
 		}
 		if (json_object_object_get_ex(pids, pid, &count))
 			(void)json_object_int_inc(count, 1);
@@ -164,25 +158,32 @@ static void put_pids(FILE *to, struct json_object *pids)
 /* A label outlives its server, and its ports are refused meanwhile: nobody else gets them. */
 static const char *say_down(const struct json_object *service)
 {
-	return get_length(get(service, "bindings")) ? "down (refusing)" : "no server yet";
+	return sks_field_length(sks_field(service, "bindings")) ? "down (refusing)"
+								: "no server yet";
 }
 
 static int put_sockets(FILE *listens, FILE *pids, const struct json_object *service)
 {
-	struct json_object *groups = group_sockets(get(service, "sockets"));
+	struct json_object *groups = group_sockets(sks_field(service, "sockets"));
 	size_t n = 0;
 
 	if (!groups)
 		return -ENOMEM;
 	if (!json_object_object_length(groups))
 		(void)fputs(say_down(service), listens);
-	json_object_object_foreach(groups, listener, value)
+	json_object_object_foreach(groups, key, value)
 	{
+		const char *bar = strchr(key, '|');
+		char listener[128];
+
 		if (n++ >= MAX_LISTENERS)
 			continue;
+		(void)snprintf(listener, sizeof(listener), "%.*s", (int)(bar - key), key);
 		put_safely(listens, listener);
 		(void)fputc('\n', listens);
 		put_pids(pids, value);
+		if (bar[1])
+			(void)fprintf(pids, " (%s)", bar + 1);
 		(void)fputc('\n', pids);
 	}
 	put_more(listens, n, MAX_LISTENERS, "");
@@ -199,17 +200,18 @@ static struct json_object *group_bindings(const struct json_object *bindings)
 	struct json_object *groups = json_object_new_object(), *list;
 	char key[96];
 
-	for (size_t i = 0; groups && i < get_length(bindings); i++) {
+	for (size_t i = 0; groups && i < sks_field_length(bindings); i++) {
 		const struct json_object *binding = json_object_array_get_idx(bindings, i);
-		const char *prefix = get_text(binding, "prefix");
+		const char *prefix = sks_field_text(binding, "prefix");
 
 		(void)snprintf(key, sizeof(key), strchr(prefix, ':') ? "[%s]|%s" : "%s|%s", prefix,
-			       get_text(binding, "protocol"));
+			       sks_field_text(binding, "protocol"));
 		if (!json_object_object_get_ex(groups, key, &list)) {
 			list = json_object_new_array();
 			json_object_object_add(groups, key, list);
 		}
-		json_object_array_add(list, json_object_new_string(get_text(binding, "ports")));
+		json_object_array_add(list,
+				      json_object_new_string(sks_field_text(binding, "ports")));
 	}
 	return groups;
 }
@@ -234,7 +236,7 @@ static void put_group(FILE *to, const char *where, const char *proto,
 
 	list_begin(&list, where);
 	list_begin(&list, ":");
-	for (size_t i = 0; i < get_length(ports); i++) {
+	for (size_t i = 0; i < sks_field_length(ports); i++) {
 		const char *text = json_object_get_string(json_object_array_get_idx(ports, i));
 
 		/* 80 and any:80 of a wildcard listener are the same. */
@@ -249,7 +251,7 @@ static void put_group(FILE *to, const char *where, const char *proto,
 
 static int put_bindings(FILE *to, const struct json_object *service, size_t width)
 {
-	struct json_object *groups = group_bindings(get(service, "bindings"));
+	struct json_object *groups = group_bindings(sks_field(service, "bindings"));
 	size_t n = 0;
 
 	if (!groups)
@@ -278,10 +280,11 @@ static int put_bindings(FILE *to, const struct json_object *service, size_t widt
 /* A datagram counts as a connection: the program can't tell them apart better. */
 static void put_counters(FILE *to, const struct json_object *service)
 {
-	const struct json_object *counters = get(service, "counters");
-	uint64_t refused = get_number(counters, "refused"), errors = get_number(counters, "errors");
+	const struct json_object *counters = sks_field(service, "counters");
+	uint64_t refused = sks_field_number(counters, "refused"),
+		 errors = sks_field_number(counters, "errors");
 
-	(void)fprintf(to, "%llu", (unsigned long long)get_number(counters, "steered"));
+	(void)fprintf(to, "%llu", (unsigned long long)sks_field_number(counters, "steered"));
 	if (refused)
 		(void)fprintf(to, ", %llu refused", (unsigned long long)refused);
 	if (errors)
@@ -292,10 +295,10 @@ static void put_waiting(FILE *to, const struct json_object *waiting, size_t widt
 {
 	struct list list = { .to = to, .width = width };
 
-	if (!get_length(waiting))
+	if (!sks_field_length(waiting))
 		return;
 	list_begin(&list, "waiting for a listener: ");
-	for (size_t i = 0; i < get_length(waiting); i++)
+	for (size_t i = 0; i < sks_field_length(waiting); i++)
 		list_item(&list, json_object_get_string(json_object_array_get_idx(waiting, i)));
 	put_more(to, list.n, MAX_ITEMS, " ");
 	(void)fputc('\n', to);
@@ -306,14 +309,14 @@ static void put_left_out(FILE *to, const struct json_object *left_out, size_t wi
 	struct list list = { .to = to, .width = width };
 	char text[64];
 
-	if (!get_length(left_out))
+	if (!sks_field_length(left_out))
 		return;
 	list_begin(&list, "left out: ");
-	for (size_t i = 0; i < get_length(left_out); i++) {
+	for (size_t i = 0; i < sks_field_length(left_out); i++) {
 		const struct json_object *entry = json_object_array_get_idx(left_out, i);
-		bool udp = strcmp(get_text(entry, "protocol"), "udp") == 0;
+		bool udp = strcmp(sks_field_text(entry, "protocol"), "udp") == 0;
 
-		(void)snprintf(text, sizeof(text), "%s%s", get_text(entry, "ports"),
+		(void)snprintf(text, sizeof(text), "%s%s", sks_field_text(entry, "ports"),
 			       udp ? "/udp" : "");
 		list_item(&list, text);
 	}
@@ -333,14 +336,14 @@ static int fill(FILE *cells[SKS_TABLE_COLUMNS], FILE *notes, const struct json_o
 {
 	int err;
 
-	put_safely(cells[LABEL], get_text(service, "label"));
+	put_safely(cells[LABEL], sks_field_text(service, "label"));
 	put_user(cells[USER], service);
 	err = put_sockets(cells[LISTENS], cells[PID], service);
 	if (!err)
 		err = put_bindings(cells[STEERED], service, ports_width(screen));
 	put_counters(cells[CONNECTIONS], service);
-	put_waiting(notes, get(service, "waiting"), screen - 4);
-	put_left_out(notes, get(service, "left_out"), screen - 4);
+	put_waiting(notes, sks_field(service, "waiting"), screen - 4);
+	put_left_out(notes, sks_field(service, "left_out"), screen - 4);
 	return err;
 }
 

@@ -3,24 +3,19 @@
 #include <dirent.h>
 #include <err.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../common/cleanup.h"
 #include "../report.h"
 #include "../space.h"
 #include "ctl.h"
+#include "report.h"
 #include "table.h"
-
-/* Far beyond what full maps make; another program at that socket could send anything. */
-#define MAX_REPORT (1 << 30)
 
 /*
  * That nothing is pinned says something only where a bpffs is seen: `ip netns exec` shows a /sys
@@ -35,75 +30,6 @@ static bool sees_bpffs(const char *dir)
 	       (access(dir, F_OK) && errno == ENOENT && sks_is_bpffs(dirname(copy)));
 }
 
-static struct json_object *empty_report(const struct sks_ctl *ctl)
-{
-	struct json_object *report = json_object_new_object();
-
-	json_object_object_add(report, "namespace", json_object_new_uint64(ctl->netns_ino));
-	json_object_object_add(report, "services", json_object_new_array());
-	return report;
-}
-
-static struct json_object *parse_report(const char *text, size_t len)
-{
-	struct json_tokener *tokener = json_tokener_new();
-	struct json_object *report = NULL, *services;
-
-	if (tokener)
-		report = json_tokener_parse_ex(tokener, text, (int)len);
-	json_tokener_free(tokener);
-	if (json_object_is_type(report, json_type_object) &&
-	    json_object_object_get_ex(report, "services", &services) &&
-	    json_object_is_type(services, json_type_array))
-		return report;
-	json_object_put(report);
-	return NULL;
-}
-
-static struct json_object *read_memfd(int fd)
-{
-	struct json_object *report;
-	struct stat st;
-	void *text;
-
-	if (fd < 0 || fstat(fd, &st) || st.st_size <= 0 || st.st_size > MAX_REPORT)
-		return NULL;
-	/* What could still shrink would end us with SIGBUS. */
-	if ((fcntl(fd, F_GET_SEALS) & (F_SEAL_SHRINK | F_SEAL_WRITE)) !=
-	    (F_SEAL_SHRINK | F_SEAL_WRITE))
-		return NULL;
-	text = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (text == MAP_FAILED)
-		return NULL;
-	report = parse_report(text, (size_t)st.st_size);
-	(void)munmap(text, (size_t)st.st_size);
-	return report;
-}
-
-/* 0, -errno: nobody answered; 1: it was answered and said that it does not help. */
-static int ask_helper(const struct sks_ctl *ctl, struct json_object **ret_report)
-{
-	struct sks_request req = { .op = SKS_OP_STATUS };
-	struct json_object *report;
-	struct sks_reply reply;
-	CLEANUP_FD int fd = -1;
-	int err = sks_ctl_call(ctl, &req, NULL, &reply, &fd);
-
-	if (err)
-		return err;
-	if (reply.err && reply.err != -ENOENT) {
-		warnx("%s", reply.text);
-		return 1;
-	}
-	report = reply.err ? empty_report(ctl) : read_memfd(fd);
-	if (!report) {
-		warnx("the helper at %s: its report is unreadable", ctl->socket);
-		return 1;
-	}
-	*ret_report = report;
-	return 0;
-}
-
 /* Why the pins below a directory say nothing. */
 static const char *pins_text(int err)
 {
@@ -113,11 +39,21 @@ static const char *pins_text(int err)
 	case -EACCES:
 	case -EPERM:
 		return "only root reads the pins in";
-	case -EUCLEAN:
-		return "another version made the pins in";
 	default:
 		return "cannot read the pins in";
 	}
+}
+
+/* Says so where another version made the pins, which no helper of ours can read either. */
+static bool are_foreign(const struct sks_ctl *ctl, uint64_t ino)
+{
+	char dir[256], why[SKS_PINS_WHYLEN];
+
+	if (sks_space_path(ctl->bpffs, ino, dir, sizeof(dir)) ||
+	    !sks_pins_are_foreign(dir, ino, why))
+		return false;
+	warnx("%s", why);
+	return true;
 }
 
 static int read_here(const struct sks_ctl *ctl, struct json_object **ret_report)
@@ -127,9 +63,11 @@ static int read_here(const struct sks_ctl *ctl, struct json_object **ret_report)
 
 	if (!pins_err)
 		return 0;
-	err = ask_helper(ctl, ret_report);
+	if (pins_err == -EUCLEAN && are_foreign(ctl, ctl->netns_ino))
+		return pins_err;
+	err = sks_ctl_ask_report(ctl, NULL, ret_report);
 	if (err < 0 && pins_err == -ENOENT && sees_bpffs(ctl->bpffs)) {
-		*ret_report = empty_report(ctl);
+		*ret_report = sks_ctl_empty_report(ctl);
 		return 0;
 	}
 	if (err < 0)
@@ -152,7 +90,7 @@ static int read_entry(const struct sks_ctl *ctl, const char *name, struct json_o
 	err = sks_report_pins(ctl->bpffs, ino, &report);
 	if (!err)
 		json_object_array_add(namespaces, report);
-	else if (err != -ENOENT)
+	else if (err != -ENOENT && (err != -EUCLEAN || !are_foreign(ctl, ino)))
 		warnx("%s/%s: %s", ctl->bpffs, name, strerror(-err));
 	return err == -ENOENT ? 0 : err; /* of a namespace that has died */
 }

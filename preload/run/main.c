@@ -14,6 +14,7 @@
 #include "env.h"
 #include "options.h"
 #include "reach.h"
+#include "vars.h"
 
 /* As env(1) has them. */
 enum { EXIT_OWN = 125, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
@@ -23,31 +24,19 @@ struct helper_path {
 	bool is_default; /* the library need not be told */
 };
 
-/* Absolute, since the server may change its directory before it binds. */
 static int choose_socket(const struct sks_run_options *opts, struct helper_path *ret)
 {
 	const char *path = opts->socket, *inherited = getenv("SKSTEER_SOCKET");
-	char cwd[PATH_MAX] = "";
-	int len;
 
 	if (!path)
 		path = inherited && *inherited ? inherited : SKS_SOCKET_PATH;
 	ret->is_default = strcmp(path, SKS_SOCKET_PATH) == 0;
-	if (path[0] != '/' && !getcwd(cwd, sizeof(cwd))) {
-		warn("%s: the current directory", path);
-		return -errno;
-	}
-	len = snprintf(ret->path, sizeof(ret->path), "%s%s%s", cwd, *cwd ? "/" : "", path);
-	if (len >= 0 && (size_t)len < sizeof(ret->path))
-		return 0;
-	warnx("%s: a socket's path has at most %zu characters", path, sizeof(ret->path) - 1);
-	return -ENAMETOOLONG;
+	return sks_socket_path(path, ret->path, sizeof(ret->path));
 }
 
-/* Says in one line why there is no steering, and what to do about it. */
-static void say_unsteered(int err, const char *path, bool strict)
+/* Says in one line why there is no helper, what follows (then), and what to do about it. */
+static void say_unattended(int err, const char *path, const char *then)
 {
-	const char *then = strict ? "nothing started (--strict)" : "starting unsteered";
 	bool default_path = strcmp(path, SKS_SOCKET_PATH) == 0;
 	const char *option = default_path ? "" : " --socket ", *value = default_path ? "" : path;
 
@@ -65,7 +54,7 @@ static void say_unsteered(int err, const char *path, bool strict)
 }
 
 /* 0: a helper attends to us. Else it was said why none does. */
-static int find_helper(const char *path, bool strict, bool verbose)
+static int find_helper(const char *path, const char *then, bool verbose)
 {
 	struct sks_reply reply;
 	bool started = false;
@@ -77,13 +66,12 @@ static int find_helper(const char *path, bool strict, bool verbose)
 		err = sks_embed_start(path, &reply);
 	}
 	if (err) {
-		say_unsteered(err, path, strict);
+		say_unattended(err, path, then);
 		return err;
 	}
 	if (reply.err) {
 		warnx("the helper at %s: %s: %s", path,
-		      reply.text[0] ? reply.text : strerror(-reply.err),
-		      strict ? "nothing started (--strict)" : "starting unsteered");
+		      reply.text[0] ? reply.text : strerror(-reply.err), then);
 		return reply.err;
 	}
 	if (verbose)
@@ -114,6 +102,13 @@ static int check_command(const struct sks_run_options *opts, bool strict)
 	return strict ? EXIT_OWN : 0;
 }
 
+static const char *without_helper(const struct sks_run_options *opts, bool strict)
+{
+	if (strict)
+		return "nothing started (--strict)";
+	return opts->spec || opts->label ? "starting unsteered" : "starting without it";
+}
+
 int main(int argc, char **argv)
 {
 	struct sks_run_options opts;
@@ -139,7 +134,7 @@ int main(int argc, char **argv)
 	if (err)
 		return err;
 
-	err = find_helper(helper.path, strict, opts.verbose);
+	err = find_helper(helper.path, without_helper(&opts, strict), opts.verbose);
 	if (err && strict)
 		return EXIT_OWN;
 	if (sks_run_env_set(&opts, library, helper.is_default ? NULL : helper.path, err != 0) < 0)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../../common/spec.h"
+#include "../../common/text.h"
 
 enum {
 	OPT_REPLACE = 256, /* beyond every short option */
@@ -37,9 +38,9 @@ static const char help_text[] =
 	"  -p SPEC          what to steer: 7,77,777   any:8000-8100   192.0.2.0/24:53/udp\n"
 	"                   80=8000-8100;443=8443 (per listener)   '*' (every port)\n"
 	"  -l LABEL         the service's name: its bindings outlive its sockets\n"
-	"      --replace    take over from the label's running server (not supported yet)\n"
-	"      --join[=W]   serve beside it, with weight W (not supported yet)\n"
-	"      --share      serve beside it (not supported yet)\n"
+	"      --replace    take over from the label's running server, without a gap\n"
+	"      --join[=W]   serve beside it, with weight W (0 to 65535, else 100)\n"
+	"      --share      serve beside it by the very same sockets\n"
 	"      --strict     no steering, no service: start nothing, or let bind(2) fail\n"
 	"      --engine E   auto, preload, or seccomp (not supported yet)\n"
 	"      --socket PATH  the helper's socket; else $SKSTEER_SOCKET, else\n"
@@ -47,8 +48,10 @@ static const char help_text[] =
 	"  -v               say what is done\n"
 	"  -h, --help       show this help\n"
 	"\n"
-	"At least one of -p and -l is needed. Exit status: 125 when sksteer-run itself fails,\n"
-	"126 when COMMAND cannot be executed, 127 when it is not found, else COMMAND's own.\n";
+	"--replace, --join and --share need -l. With and without -p and -l, COMMAND may bind\n"
+	"those ports below 1024 itself that the helper's policy file grants its user. Exit\n"
+	"status: 125 when sksteer-run itself fails, 126 when COMMAND cannot be executed, 127\n"
+	"when it is not found, else COMMAND's own.\n";
 
 /* c is what getopt_long returned: ":" for a missing argument, "?" for anything else. */
 static int complain_option(int c, const char *word)
@@ -87,6 +90,24 @@ static int take_once(char option, const char **value)
 	return 0;
 }
 
+static int take_mode(const char *mode, const char *weight, struct sks_run_options *opts)
+{
+	uint32_t parsed;
+
+	if (*opts->mode) {
+		warnx("--%s: only one of --replace, --join and --share can be, and --%s is given",
+		      mode, opts->mode);
+		return -EINVAL;
+	}
+	if (weight && sks_uint_parse(weight, strlen(weight), UINT16_MAX, &parsed)) {
+		warnx("--join: \"%s\" is not a weight from 0 to %u", weight, UINT16_MAX);
+		return -EINVAL;
+	}
+	(void)snprintf(opts->mode, sizeof(opts->mode), "%s%s%s", mode, weight ? "=" : "",
+		       weight ? weight : "");
+	return 0;
+}
+
 static int take_option(int c, const char *word, struct sks_run_options *opts)
 {
 	switch (c) {
@@ -95,14 +116,11 @@ static int take_option(int c, const char *word, struct sks_run_options *opts)
 	case 'l':
 		return take_once('l', &opts->label);
 	case OPT_REPLACE:
-		warnx("--replace is not supported yet");
-		return -EINVAL;
+		return take_mode("replace", NULL, opts);
 	case OPT_JOIN:
-		warnx("--join is not supported yet");
-		return -EINVAL;
+		return take_mode("join", optarg, opts);
 	case OPT_SHARE:
-		warnx("--share is not supported yet");
-		return -EINVAL;
+		return take_mode("share", NULL, opts);
 	case OPT_STRICT:
 		opts->strict = true;
 		return 0;
@@ -137,10 +155,6 @@ static int check_spec(const char *spec)
 
 static int check_options(const struct sks_run_options *opts)
 {
-	if (!opts->spec && !opts->label) {
-		warnx("neither -p nor -l is given: nothing to steer (see --help)");
-		return -EINVAL;
-	}
 	if (!opts->command[0]) {
 		warnx("no command is given (see --help)");
 		return -EINVAL;
@@ -149,6 +163,11 @@ static int check_options(const struct sks_run_options *opts)
 		warnx("-l: \"%s\" is not a label: a letter or digit, then up to %u letters, "
 		      "digits, \"_\", \".\" or \"-\"",
 		      opts->label, SKS_LABEL_MAX - 1);
+		return -EINVAL;
+	}
+	if (*opts->mode && !opts->label) {
+		warnx("--%s needs -l: only a service with a label can have a running server",
+		      opts->mode);
 		return -EINVAL;
 	}
 	return opts->spec ? check_spec(opts->spec) : 0;

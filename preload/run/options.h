@@ -9,6 +9,7 @@ struct sks_run_options {
 	const char *spec;   /* parses, or NULL: no -p */
 	const char *label;  /* valid, or NULL: no -l */
 	const char *socket; /* as given, or NULL: no --socket */
+	char mode[16];	    /* as SKSTEER_MODE has it; empty: no --replace, --join, --share */
 	bool strict;
 	bool verbose;
 	char **command; /* NULL-terminated, at least one word */

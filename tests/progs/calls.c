@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Owns a server that does what its arguments say, one by one, and prints how bind and listen came
- * out: whether errno was kept, and whether the call was late. See the tables at the end.
+ * Owns a server that does what its arguments say, one by one, and prints how bind, listen and so on
+ * came out: whether errno was kept, and whether the call was late. See the tables at the end.
  */
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -28,47 +28,21 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "calls.h"
+#include "calls_names.h"
+#include "calls_stderr.h"
+
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
 #endif
 
-#define ERRNO_BEFORE EXDEV /* neither call sets it */
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static char **words; /* those still to do */
 static char *self;
-static int fd = -1, stderr_peer = -1;
-
-static long now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* Neither what a sandbox forbids nor a cancellation point, which would end a cancelled thread. */
-static void say(const char *call, int ret, long began)
-{
-	int kept = errno;
-	char line[128];
-	int len;
-	/* In a sandbox no clock may be asked. */
-	long took = began ? now_ms() - began : 0;
-	const char *pace = took >= 1000 ? " late" : took >= 500 ? " waited" : "";
-
-	if (ret == 0 && kept == ERRNO_BEFORE)
-		len = snprintf(line, sizeof(line), "%s ok%s\n", call, pace);
-	else if (ret == 0)
-		len = snprintf(line, sizeof(line), "%s ok, errno %d%s\n", call, kept, pace);
-	else
-		len = snprintf(line, sizeof(line), "%s %s%s\n", call, strerrorname_np(kept), pace);
-	if (syscall(SYS_write, STDOUT_FILENO, line, (size_t)len) != len)
-		_exit(1);
-}
-
 static int sandboxed;
 
-static void do_bind(char *where)
+static int bind_to(char *where)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET };
 	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
@@ -76,7 +50,6 @@ static void do_bind(char *where)
 	struct sockaddr *addr = (struct sockaddr *)&in;
 	socklen_t len = sizeof(in);
 	char *hash = strrchr(where, '#');
-	long began = sandboxed ? 0 : now_ms();
 
 	if (!hash) {
 		strcpy(un.sun_path + 1, where);
@@ -92,8 +65,17 @@ static void do_bind(char *where)
 			errx(2, "no address: %s", where);
 		}
 	}
+	if (hash)
+		*hash = '#';
 	errno = ERRNO_BEFORE;
-	say("bind", bind(fd, addr, len), began);
+	return bind(fd, addr, len);
+}
+
+static void do_bind(char *where)
+{
+	long began = sandboxed ? 0 : now_ms();
+
+	say("bind", bind_to(where), began);
 }
 
 static void do_bind_null(void)
@@ -117,6 +99,50 @@ static void do_state(void)
 
 	getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len);
 	printf("%s\n", listens ? "listens" : "silent");
+	fflush(stdout);
+}
+
+static void do_reuseport(void)
+{
+	int one = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+}
+
+/* So many more sockets like this one, each bound there: what the last bind says. */
+static void do_fill(char *count_and_where)
+{
+	char *where = strchr(count_and_where, ':') + 1;
+	struct rlimit limit = { 1024, 1024 };
+	int ret = -1;
+
+	setrlimit(RLIMIT_NOFILE, &limit);
+	for (int left = atoi(count_and_where); left > 0; left--) {
+		fd = socket(AF_INET, SOCK_STREAM, 0);
+		do_reuseport();
+		ret = bind_to(where);
+	}
+	say("bind", ret, 0);
+}
+
+static void do_use(char *number)
+{
+	fd = atoi(number);
+}
+
+static void do_close(void)
+{
+	close(fd);
+}
+
+static void do_cloexec(void)
+{
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+static void do_flags(void)
+{
+	printf("%s\n", fcntl(fd, F_GETFD) & FD_CLOEXEC ? "cloexec" : "inherited");
 	fflush(stdout);
 }
 
@@ -200,56 +226,6 @@ static void do_close_stdio(void)
 	close(STDERR_FILENO);
 }
 
-/* A client's connection gets the number of a closed stderr. */
-static void do_stderr_socket(void)
-{
-	int pair[2];
-
-	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
-		err(2, "socketpair");
-	dup2(pair[0], STDERR_FILENO);
-	stderr_peer = pair[1];
-}
-
-static void do_stderr_read(void)
-{
-	struct pollfd p = { .fd = stderr_peer, .events = POLLIN };
-
-	printf("stderr %s\n", poll(&p, 1, 0) ? "written to" : "untouched");
-	fflush(stdout);
-}
-
-/* stderr is such a pipe from the start, as the library sees it. */
-static void pipe_as_stderr(int full)
-{
-	static char page[4096];
-	int pair[2];
-
-	if (pipe(pair))
-		err(2, "pipe");
-	if (full) {
-		fcntl(pair[1], F_SETFL, O_NONBLOCK);
-		while (write(pair[1], page, sizeof(page)) > 0)
-			;
-		fcntl(pair[1], F_SETFL, 0);
-	} else {
-		close(pair[0]);
-	}
-	dup2(pair[1], STDERR_FILENO);
-	close(pair[1]);
-	do_exec();
-}
-
-static void do_stderr_full(void)
-{
-	pipe_as_stderr(1);
-}
-
-static void do_stderr_broken(void)
-{
-	pipe_as_stderr(0);
-}
-
 static void on_alarm(int sig)
 {
 	(void)sig;
@@ -331,6 +307,13 @@ static const struct {
 	{ "bind-null", do_bind_null },
 	{ "listen", do_listen },
 	{ "state", do_state },
+	{ "name", do_name },
+	{ "name-odd", do_name_odd },
+	{ "reuseport", do_reuseport },
+	{ "disconnect", do_disconnect },
+	{ "close", do_close },
+	{ "cloexec", do_cloexec },
+	{ "flags", do_flags },
 	{ "dup", do_dup },
 	{ "high", do_high },
 	{ "fork", do_fork },
@@ -349,13 +332,24 @@ static const struct {
 	{ "sandbox", do_sandbox },
 };
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+/* With an argument, after "=". */
+static const struct {
+	const char *word;
+	void (*run)(char *argument);
+} with_argument[] = {
+	{ "bind=", do_bind }, { "fill=", do_fill },	    { "name=", do_name_within },
+	{ "use=", do_use },   { "shutdown=", do_shutdown },
+};
 
 static void run_word(char *word)
 {
-	if (!strncmp(word, "bind=", 5)) {
-		do_bind(word + 5);
-		return;
+	for (size_t i = 0; i < COUNT(with_argument); i++) {
+		size_t len = strlen(with_argument[i].word);
+
+		if (!strncmp(word, with_argument[i].word, len)) {
+			with_argument[i].run(word + len);
+			return;
+		}
 	}
 	for (size_t i = 0; i < COUNT(sockets); i++)
 		if (!strcmp(word, sockets[i].word)) {

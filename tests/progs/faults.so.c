@@ -82,8 +82,9 @@ static long bpf(long command, union bpf_attr *attr, long size)
 
 	if (command == BPF_MAP_CREATE && *attr->map_name && strncmp(attr->map_name, "libbpf", 6))
 		fails = meet("map");
-	else if (command == BPF_PROG_LOAD && (!strcmp(attr->prog_name, "sksteer") ||
-					      !strcmp(attr->prog_name, "copy_sockets"))) {
+	else if (command == BPF_PROG_LOAD &&
+		 (!strcmp(attr->prog_name, "sksteer") || !strcmp(attr->prog_name, "copy_sockets") ||
+		  !strcmp(attr->prog_name, "census"))) {
 		if (meet("load"))
 			return spoil(command, attr, size);
 	} else if (command == BPF_PROG_TEST_RUN)

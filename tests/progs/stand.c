@@ -4,12 +4,15 @@
  *
  *	NAME=tcp:ADDRESS#PORT[,OPTION]...	binds and listens (udp: binds)
  *	listen	on every socket that is only bound
+ *	shutdown, close	of every socket
+ *	hide	not to be dumped, nor to be traced
  *	pause	says "paused", and goes on at SIGUSR1
  *	fork	a child goes on with the words; the parent serves what it has
  *	exec	closes all, and goes on as a program executed anew
  *
- * OPTION is v6only, reuse (SO_REUSEPORT), dev=INTERFACE, or bound (listen comes later). ADDRESS may
- * end in %INTERFACE.
+ * OPTION is v6only, reuse (SO_REUSEPORT), dev=INTERFACE, bound (listen comes later), fresh (no
+ * SO_REUSEADDR), block (no O_NONBLOCK), tell (says "NAME is PORT", as getsockname(2) has it), or
+ *keep (a connection stays open, and what it sends comes back). ADDRESS may end in %INTERFACE.
  *
  * Says "ready" at the end of the words. A client hears "NAME PORT" with the port that it dialled (0
  * by UDP). What fails says "NAME bind EADDRINUSE" or the like, and is closed.
@@ -17,6 +20,7 @@
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -24,15 +28,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define MAX_SOCKETS 64
+#define MAX_SOCKETS 256
 
 static struct {
 	char name[32];
-	int type;
+	int type; /* 0: a connection */
 	int listens;
+	int later, fresh, tells, keeps;
 } stands[MAX_SOCKETS];
 static struct pollfd fds[MAX_SOCKETS];
 static nfds_t n_fds;
@@ -81,13 +87,11 @@ static void set_option(int fd, int level, int option, const void *value, socklen
 		err(2, "setsockopt %d", option);
 }
 
-/* Returns whether listen(2) comes later. */
-static int set_options(int fd, char *options)
+static void set_options(nfds_t i, char *options)
 {
-	int one = 1, later = 0;
+	int fd = fds[i].fd, one = 1;
 	char *word;
 
-	set_option(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	while ((word = strsep(&options, ","))) {
 		if (!strcmp(word, "v6only"))
 			set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
@@ -97,11 +101,20 @@ static int set_options(int fd, char *options)
 			set_option(fd, SOL_SOCKET, SO_BINDTODEVICE, word + 4,
 				   (socklen_t)strlen(word + 4));
 		else if (!strcmp(word, "bound"))
-			later = 1;
+			stands[i].later = 1;
+		else if (!strcmp(word, "fresh"))
+			stands[i].fresh = 1;
+		else if (!strcmp(word, "tell"))
+			stands[i].tells = 1;
+		else if (!strcmp(word, "keep"))
+			stands[i].keeps = 1;
+		else if (!strcmp(word, "block"))
+			fcntl(fd, F_SETFL, 0);
 		else
 			errx(2, "no such option: %s", word);
 	}
-	return later;
+	if (!stands[i].fresh)
+		set_option(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 }
 
 static void fail(nfds_t i, const char *call)
@@ -111,9 +124,20 @@ static void fail(nfds_t i, const char *call)
 	fds[i].fd = -1; /* poll(2) passes over it */
 }
 
+static unsigned int port_of(int fd)
+{
+	struct sockaddr_storage addr;
+	socklen_t len = sizeof(addr);
+
+	if (getsockname(fd, (struct sockaddr *)&addr, &len))
+		return 0;
+	/* At the same place in both families. */
+	return ntohs(((struct sockaddr_in *)&addr)->sin_port);
+}
+
 static void do_listen(nfds_t i)
 {
-	if (fds[i].fd < 0 || stands[i].listens || stands[i].type == SOCK_DGRAM)
+	if (fds[i].fd < 0 || stands[i].listens || stands[i].type != SOCK_STREAM)
 		return;
 	stands[i].listens = 1;
 	if (listen(fds[i].fd, 128))
@@ -126,8 +150,8 @@ static void open_stand(char *word)
 	char *options = colon ? strchr(colon, ',') : NULL;
 	struct sockaddr_storage addr;
 	nfds_t i = n_fds;
+	char port[16];
 	socklen_t len;
-	int later;
 
 	if (!colon || n_fds == MAX_SOCKETS)
 		errx(2, "not NAME=tcp:ADDRESS#PORT or one too many: %s", word);
@@ -142,10 +166,15 @@ static void open_stand(char *word)
 		err(2, "socket");
 	fds[i].events = POLLIN;
 	n_fds++;
-	later = set_options(fds[i].fd, options);
-	if (bind(fds[i].fd, (struct sockaddr *)&addr, len))
+	set_options(i, options);
+	if (bind(fds[i].fd, (struct sockaddr *)&addr, len)) {
 		fail(i, "bind");
-	else if (!later)
+		return;
+	}
+	snprintf(port, sizeof(port), "%u", port_of(fds[i].fd));
+	if (stands[i].tells)
+		say(stands[i].name, "is", port);
+	if (!stands[i].later)
 		do_listen(i);
 }
 
@@ -167,28 +196,75 @@ static void do_pause(void)
 	sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
-static void answer(nfds_t i)
+static void do_shutdown(void)
+{
+	for (nfds_t i = 0; i < n_fds; i++) {
+		if (fds[i].fd >= 0 && shutdown(fds[i].fd, SHUT_RDWR))
+			say(stands[i].name, "shutdown", strerrorname_np(errno));
+	}
+}
+
+static void do_close(void)
+{
+	for (nfds_t i = 0; i < n_fds; i++) {
+		if (fds[i].fd >= 0)
+			close(fds[i].fd);
+		fds[i].fd = -1;
+	}
+}
+
+static void answer_datagram(nfds_t i)
 {
 	struct sockaddr_storage addr;
 	socklen_t len = sizeof(addr);
 	char buf[64];
+	int n;
+
+	if (recvfrom(fds[i].fd, buf, sizeof(buf), 0, (struct sockaddr *)&addr, &len) < 0)
+		return;
+	n = snprintf(buf, sizeof(buf), "%s 0\n", stands[i].name);
+	(void)!sendto(fds[i].fd, buf, (size_t)n, 0, (struct sockaddr *)&addr, len);
+}
+
+static void send_back(nfds_t i)
+{
+	char buf[256];
+	ssize_t n = read(fds[i].fd, buf, sizeof(buf));
+
+	if (n > 0 && send(fds[i].fd, buf, (size_t)n, MSG_NOSIGNAL) == n)
+		return;
+	close(fds[i].fd);
+	fds[i].fd = -1;
+}
+
+static void keep(int fd)
+{
+	nfds_t i = 0;
+
+	while (i < n_fds && (fds[i].fd >= 0 || stands[i].type))
+		i++;
+	if (i == MAX_SOCKETS)
+		errx(1, "too many connections");
+	fds[i] = (struct pollfd){ .fd = fd, .events = POLLIN };
+	stands[i].type = 0;
+	if (i == n_fds)
+		n_fds++;
+}
+
+static void answer(nfds_t i)
+{
+	char buf[64];
 	int fd, n;
 
-	if (stands[i].type == SOCK_DGRAM) {
-		if (recvfrom(fds[i].fd, buf, sizeof(buf), 0, (struct sockaddr *)&addr, &len) < 0)
-			return;
-		n = snprintf(buf, sizeof(buf), "%s 0\n", stands[i].name);
-		(void)!sendto(fds[i].fd, buf, (size_t)n, 0, (struct sockaddr *)&addr, len);
-		return;
-	}
 	fd = accept(fds[i].fd, NULL, NULL);
-	if (fd < 0 || getsockname(fd, (struct sockaddr *)&addr, &len))
+	if (fd < 0)
 		return;
-	/* The port is at the same place in both families. */
-	n = snprintf(buf, sizeof(buf), "%s %u\n", stands[i].name,
-		     ntohs(((struct sockaddr_in *)&addr)->sin_port));
+	n = snprintf(buf, sizeof(buf), "%s %u\n", stands[i].name, port_of(fd));
 	(void)!send(fd, buf, (size_t)n, MSG_NOSIGNAL);
-	close(fd);
+	if (stands[i].keeps)
+		keep(fd);
+	else
+		close(fd);
 }
 
 static void serve(void)
@@ -197,8 +273,14 @@ static void serve(void)
 		if (poll(fds, n_fds, -1) < 0 && errno != EINTR)
 			err(1, "poll");
 		for (nfds_t i = 0; i < n_fds; i++) {
-			if (fds[i].fd >= 0 && fds[i].revents & POLLIN)
+			if (fds[i].fd < 0 || !(fds[i].revents & POLLIN))
+				continue;
+			if (stands[i].type == SOCK_STREAM)
 				answer(i);
+			else if (stands[i].type == SOCK_DGRAM)
+				answer_datagram(i);
+			else
+				send_back(i);
 		}
 	}
 }
@@ -219,6 +301,12 @@ int main(int argc, char **argv)
 		} else if (!strcmp(*word, "listen")) {
 			for (nfds_t i = 0; i < n_fds; i++)
 				do_listen(i);
+		} else if (!strcmp(*word, "shutdown")) {
+			do_shutdown();
+		} else if (!strcmp(*word, "close")) {
+			do_close();
+		} else if (!strcmp(*word, "hide")) {
+			prctl(PR_SET_DUMPABLE, 0);
 		} else if (!strcmp(*word, "pause")) {
 			do_pause();
 		} else {

@@ -69,7 +69,8 @@ static void write_target(const struct model *m, struct m_binding *b)
 					      : SKS_FROM_SPEC;
 	struct sks_verdict verdict;
 
-	need_done(sks_binding_add(space, service_record(m, b->service), &target, source, &verdict),
+	need_done(sks_binding_add(space, service_record(m, b->service), &target, source, 0,
+				  &verdict),
 		  "sks_binding_add");
 	b->record = space->next_binding - 1; /* the next one is sought from there on */
 }
@@ -333,7 +334,12 @@ static void close_socket(struct m_socket *s)
 static struct m_socket *take_socket(void)
 {
 	struct m_socket s = real_socket(arrival->proto, arrival_families);
-	struct sks_slot slot = { .cookie = s.cookie, .families = s.families };
+	struct sks_slot slot = {
+		.cookie = s.cookie,
+		.families = s.families,
+		.since = sks_owner(service_record(&next, arrival->service), sks_next_epoch(space))
+				 ->taken_over,
+	};
 
 	need_done(sks_slot_take(space, &space->maps.dests[arrival->dest], s.fd, &slot, &s.slot),
 		  "sks_slot_take");

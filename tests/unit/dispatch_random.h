@@ -9,26 +9,7 @@
 #include <netinet/in.h>
 
 #include "dispatch_model.h"
-
-static uint64_t random_state;
-
-static uint32_t random_u32(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return (uint32_t)(random_state >> 16);
-}
-
-static uint32_t below(uint32_t n)
-{
-	return random_u32() % n;
-}
-
-static bool chance(uint32_t percent)
-{
-	return below(100) < percent;
-}
+#include "random.h"
 
 /* Sets few of the bits from that one on: what is drawn twice is often the same. */
 static void sprinkle(uint8_t *addr, unsigned int from, unsigned int bits)

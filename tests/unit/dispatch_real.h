@@ -72,7 +72,7 @@ static void real_crash(void)
 }
 
 /* A socket that serves these families; its own port does not matter to the program. */
-static struct m_socket real_socket(uint8_t proto, uint8_t families)
+__attribute__((unused)) static struct m_socket real_socket(uint8_t proto, uint8_t families)
 {
 	int type = proto == SKS_UDP ? SOCK_DGRAM : SOCK_STREAM;
 	bool v6 = families & SKS_SERVES_V6;

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Owns the verbs of sksteerctl, and the help of each. */
+#include "verbs.h"
+
+#include <string.h>
+
+static const struct sks_verb verbs[] = {
+	{ "status", sks_ctl_status, 0, 1, "at most a LABEL",
+	  "Usage: sksteerctl status [LABEL] [--json] [--all] [OPTION]...\n"
+	  "Show which services there are, where they listen, and what is steered to them:\n"
+	  "the binding that wins comes first. Root reads the kernel's maps, so that this works\n"
+	  "while the helper is down; others ask the helper and see their own services.\n"
+	  "\n"
+	  "  --json  everything, as one JSON object\n"
+	  "  --all   every network namespace that is pinned below the --bpffs directory\n" },
+	{ "bind", sks_ctl_bind, 2, INT32_MAX, "a LABEL and at least one SPEC",
+	  "Usage: sksteerctl bind LABEL SPEC... [OPTION]...\n"
+	  "Steer more to a label's server: the one that runs, and every one to come. All SPECs\n"
+	  "take effect at once or not at all, and hold until they are unbound.\n"
+	  "\n"
+	  "  SPEC    7,77,777   8000-8100/udp   any:443   192.0.2.0/24:53   [2001:db8::/32]:53\n"
+	  "\n"
+	  "Without \"any:\" or a prefix, a port opens where the server itself listens. A target "
+	  "that\n"
+	  "another label of yours has moves over. A label is a server's SKSTEER_LABEL, or the -l "
+	  "of\n"
+	  "sksteer-run.\n" },
+	{ "unbind", sks_ctl_unbind, 2, INT32_MAX, "a LABEL and at least one SPEC",
+	  "Usage: sksteerctl unbind LABEL SPEC... [OPTION]...\n"
+	  "Take bindings from a label, spelt as they were bound: all of them or, where one is not\n"
+	  "there, none. Connections that are open stay so.\n" },
+	{ "upgrade", sks_ctl_upgrade, 1, 1, "a LABEL, and a command after \"--\"",
+	  "Usage: sksteerctl upgrade LABEL [OPTION]... -- COMMAND [ARGUMENT]...\n"
+	  "Put a new server in the place of a label's running one, without a client noticing.\n"
+	  "COMMAND is started beside it. When it listens, and --ready succeeds, all that is "
+	  "steered\n"
+	  "to the label moves to it at once. What the old server was asked before, it answers; "
+	  "then\n"
+	  "it is told to end. If the new one fails before the move, it is stopped, and the old "
+	  "one\n"
+	  "goes on.\n"
+	  "\n"
+	  "  --ready CMD    the move waits until `sh -c CMD` succeeds. CMD finds the new server "
+	  "at\n"
+	  "                 $SKSTEER_READY_ADDR (127.0.0.1:40123); its output is not shown\n"
+	  "  --timeout S    seconds in which COMMAND must listen and be ready, and in which the "
+	  "old\n"
+	  "                 server must end (default 30)\n"
+	  "  --drain S      seconds that the old server gets, before it is told to end, for the\n"
+	  "                 connections that it still has (default 10)\n"
+	  "  --signal SIG   how it is told: QUIT, SIGINT, 15 (default TERM)\n" },
+	{ "weight", sks_ctl_weight, 3, 3, "a LABEL, a process id and a weight",
+	  "Usage: sksteerctl weight LABEL PID N [OPTION]...\n"
+	  "Give one of several servers that share a label (sksteer-run --join) another weight: "
+	  "new\n"
+	  "connections are shared in proportion, 100 being what a server has that names none, and\n"
+	  "with 0 it gets no more of them. PID is the one that `status` shows.\n" },
+	{ "unregister", sks_ctl_unregister, 1, 1, "a LABEL",
+	  "Usage: sksteerctl unregister LABEL [OPTION]...\n"
+	  "Take a label out, with all its bindings. Servers run on, and their own ports with "
+	  "them.\n" },
+	{ "unload", sks_ctl_unload, 0, 0, "no argument",
+	  "Usage: sksteerctl unload [OPTION]...\n"
+	  "Take everything out of this network namespace: bindings, maps and program. Servers run\n"
+	  "on, and their own ports with them. For root; also while no helper runs.\n" },
+};
+
+const struct sks_verb *sks_verb_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	}
+	return NULL;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Owns how the server of calls.c says what came of a call, and which socket it is about. */
+#ifndef SKSTEER_TESTS_CALLS_H
+#define SKSTEER_TESTS_CALLS_H
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ERRNO_BEFORE EXDEV /* none of the calls sets it */
+
+static int fd = -1;
+
+static long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Neither what a sandbox forbids nor a cancellation point, which would end a cancelled thread. */
+static void say(const char *call, int ret, long began)
+{
+	int kept = errno;
+	char line[128];
+	int len;
+	/* In a sandbox no clock may be asked. */
+	long took = began ? now_ms() - began : 0;
+	const char *pace = took >= 1000 ? " late" : took >= 500 ? " waited" : "";
+
+	if (ret == 0 && kept == ERRNO_BEFORE)
+		len = snprintf(line, sizeof(line), "%s ok%s\n", call, pace);
+	else if (ret == 0)
+		len = snprintf(line, sizeof(line), "%s ok, errno %d%s\n", call, kept, pace);
+	else
+		len = snprintf(line, sizeof(line), "%s %s%s\n", call, strerrorname_np(kept), pace);
+	if (syscall(SYS_write, STDOUT_FILENO, line, (size_t)len) != len)
+		_exit(1);
+}
+
+#endif

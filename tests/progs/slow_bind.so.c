@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Owns a second preload, whose bind() takes so long that the binds of several threads overlap. */
+#undef _GNU_SOURCE /* with it glibc declares the address of bind() as a union */
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int bind(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	int ret = (int)syscall(SYS_bind, fd, addr, len);
+
+	usleep(10000);
+	return ret;
+}
