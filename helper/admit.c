@@ -76,17 +76,10 @@ static uint16_t weight_of(const struct sks_arrival *arrival, const struct sks_se
 static struct sks_change change_of(struct sks_arrival *arrival, struct sks_service *service)
 {
 	struct sks_asked *asked = arrival->asked;
-	struct sks_change change = {
-		.spaces = asked->spaces,
-		.space = arrival->space,
-		.peer = &asked->peer,
-		.netns = asked->netns,
-		.service = service,
-		.dry = asked->req->op == SKS_OP_CHECK,
-		.fd = asked->fd,
-		.verdict = &asked->verdict,
-	};
+	struct sks_change change = sks_ask_change(asked, arrival->space, service);
 
+	change.dry = asked->req->op == SKS_OP_CHECK;
+	change.fd = asked->fd;
 	change.slot.weight = weight_of(arrival, service);
 	change.slot.spec_hash = arrival->instance.spec_hash;
 	memcpy(change.slot.instance, asked->req->instance, sizeof(change.slot.instance));

@@ -113,15 +113,7 @@ static int add_targets(struct sks_asked *asked, struct sks_space *space,
 
 static int finish(struct sks_asked *asked, struct sks_space *space, struct sks_service *service)
 {
-	struct sks_change change = {
-		.spaces = asked->spaces,
-		.space = space,
-		.peer = &asked->peer,
-		.netns = asked->netns,
-		.service = service,
-		.fd = -1,
-		.verdict = &asked->verdict,
-	};
+	struct sks_change change = sks_ask_change(asked, space, service);
 
 	return sks_change_finish(&change);
 }
@@ -231,22 +223,15 @@ static int remove_targets(struct sks_asked *asked, struct sks_space *space,
 void sks_ask_unbind(struct sks_asked *asked)
 {
 	const struct sks_target *targets;
-	struct sks_service *service = NULL;
+	struct sks_service *service;
 	struct sks_space *space;
 	size_t n;
 
 	if (parse(asked, &targets, &n))
 		return;
-	space = sks_spaces_find(asked->spaces, asked->netns_ino);
-	if (space) {
-		sks_change_sweep(space, 0);
-		service = sks_service_find(space, asked->peer.uid, asked->req->label, NULL);
-	}
-	if (!service) {
-		(void)sks_refuse(&asked->verdict, -ENOENT, "no label \"%s\" of user %u here",
-				 asked->req->label, asked->peer.uid);
+	service = sks_ask_label(asked, &space);
+	if (!service)
 		return;
-	}
 	if (remove_targets(asked, space, service, targets, n)) {
 		sks_store_abort(space);
 		return;

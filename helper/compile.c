@@ -6,6 +6,7 @@
 
 #include "classes.h"
 #include "compile.h"
+#include "dest.h"
 #include "row.h"
 
 /* One protocol's routes while a sweep over the port numbers goes on. */
@@ -86,17 +87,11 @@ static uint32_t until(const struct sweep *sweep, uint32_t end)
 	return end;
 }
 
+/* A new one is about to get its first. */
 static bool has_socket(const struct sks_space *space, uint16_t dest)
 {
-	const struct sks_slot *slots = space->maps.slots;
-
-	if (space->maps.dests[dest].born == sks_next_epoch(space))
-		return true; /* it is about to get one */
-	for (uint32_t i = 1; i < space->n_slots; i++) {
-		if (slots[i].cookie && slots[i].dest == dest)
-			return true;
-	}
-	return false;
+	return space->maps.dests[dest].born == sks_next_epoch(space) ||
+	       sks_dest_has_socket(space, dest);
 }
 
 /*

@@ -53,8 +53,7 @@ static void inherit(struct sks_space *space, struct sks_dest *dest, uint32_t fam
 	sks_dest_set_families(space, dest, served | families);
 }
 
-/* Some socket, of whatever instance. */
-static bool has_socket(const struct sks_space *space, uint32_t dest)
+bool sks_dest_has_socket(const struct sks_space *space, uint32_t dest)
 {
 	for (uint32_t i = 1; i < space->n_slots; i++) {
 		if (space->maps.slots[i].cookie && space->maps.slots[i].dest == dest)
@@ -114,7 +113,7 @@ int sks_dest_get(struct sks_space *space, const struct sks_service *service,
 				 !dest->port && sks_in_next(space, dest);
 		bool like = is_like(space, dest, number, sock);
 
-		if (like && (dest->born >= since || has_socket(space, i)))
+		if (like && (dest->born >= since || sks_dest_has_socket(space, i)))
 			found = dest;
 		else if (like || (stands_in && !sock->addr.len))
 			inherited |= sks_dest_families(dest, next);

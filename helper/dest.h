@@ -29,6 +29,9 @@ void sks_dest_open(struct sks_space *space, struct sks_dest *dest, uint32_t fami
 bool sks_dest_has_place(const struct sks_space *space, const struct sks_service *service,
 			const struct sks_socket *sock);
 
+/* Some socket, of whatever instance, alive when last looked at? */
+bool sks_dest_has_socket(const struct sks_space *space, uint32_t dest);
+
 /* Kills, in the next state, what the service has left on ports that no clause speaks of any more. */
 void sks_dests_leave(struct sks_space *space, const struct sks_service *service);
 

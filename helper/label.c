@@ -11,22 +11,6 @@
 #include "request.h"
 #include "slot.h"
 
-/* The label that is asked for, or NULL, with a text. */
-static struct sks_service *find(struct sks_asked *asked, struct sks_space **ret_space)
-{
-	struct sks_service *service = NULL;
-
-	*ret_space = sks_spaces_find(asked->spaces, asked->netns_ino);
-	if (*ret_space && *asked->req->label) {
-		sks_change_sweep(*ret_space, 0);
-		service = sks_service_find(*ret_space, asked->peer.uid, asked->req->label, NULL);
-	}
-	if (!service)
-		(void)sks_refuse(&asked->verdict, -ENOENT, "no label \"%s\" of user %u here",
-				 asked->req->label, asked->peer.uid);
-	return service;
-}
-
 /* The listeners of that instance are the label's in the next state. */
 static void open_all(struct sks_space *space, const struct sks_service *service, uint32_t since)
 {
@@ -43,17 +27,9 @@ void sks_ask_promote(struct sks_asked *asked)
 {
 	static const uint8_t nobody[SKS_INSTANCE_SIZE];
 	struct sks_space *space;
-	struct sks_service *service = find(asked, &space);
+	struct sks_service *service = sks_ask_label(asked, &space);
 	uint32_t slot = service ? sks_instance_other(space, service, nobody, true) : 0;
-	struct sks_change change = {
-		.spaces = asked->spaces,
-		.space = space,
-		.peer = &asked->peer,
-		.netns = asked->netns,
-		.service = service,
-		.fd = -1,
-		.verdict = &asked->verdict,
-	};
+	struct sks_change change = sks_ask_change(asked, space, service);
 
 	if (!service)
 		return;
@@ -84,7 +60,7 @@ static void drop_sockets(struct sks_space *space, uint16_t service)
 void sks_ask_unregister(struct sks_asked *asked)
 {
 	struct sks_space *space;
-	struct sks_service *service = find(asked, &space);
+	struct sks_service *service = sks_ask_label(asked, &space);
 	uint16_t number;
 
 	if (!service)
@@ -101,7 +77,7 @@ void sks_ask_unregister(struct sks_asked *asked)
 void sks_ask_weight(struct sks_asked *asked)
 {
 	struct sks_space *space;
-	struct sks_service *service = find(asked, &space);
+	struct sks_service *service = sks_ask_label(asked, &space);
 
 	if (service)
 		(void)sks_join_weigh(space, service, (pid_t)asked->req->pid, asked->req->weight,

@@ -79,6 +79,35 @@ static bool is_foreign(struct sks_asked *asked)
 	return true;
 }
 
+struct sks_service *sks_ask_label(struct sks_asked *asked, struct sks_space **ret_space)
+{
+	struct sks_service *service = NULL;
+
+	*ret_space = sks_spaces_find(asked->spaces, asked->netns_ino);
+	if (*ret_space && *asked->req->label) {
+		sks_change_sweep(*ret_space, 0);
+		service = sks_service_find(*ret_space, asked->peer.uid, asked->req->label, NULL);
+	}
+	if (!service)
+		(void)sks_refuse(&asked->verdict, -ENOENT, "no label \"%s\" of user %u here",
+				 asked->req->label, asked->peer.uid);
+	return service;
+}
+
+struct sks_change sks_ask_change(struct sks_asked *asked, struct sks_space *space,
+				 struct sks_service *service)
+{
+	return (struct sks_change){
+		.spaces = asked->spaces,
+		.space = space,
+		.peer = &asked->peer,
+		.netns = asked->netns,
+		.service = service,
+		.fd = -1,
+		.verdict = &asked->verdict,
+	};
+}
+
 void sks_ask(struct sks_asked *asked)
 {
 	if (*asked->req->label && !sks_label_is_valid(asked->req->label)) {

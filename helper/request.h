@@ -4,6 +4,7 @@
 #define SKSTEER_REQUEST_H
 
 #include "../common/wire.h"
+#include "change.h"
 #include "service.h"
 #include "space.h"
 #include "verdict.h"
@@ -39,6 +40,15 @@ void sks_ask_open(struct sks_asked *asked);
 /* Refuses the descriptor, -EXDEV, unless it is of the connection's namespace. 0 or the verdict's
  * err. */
 int sks_ask_netns(struct sks_asked *asked);
+
+/*
+ * The asker's service of the label that it names, without the sockets that have been closed; NULL,
+ * with a text: there is none.
+ */
+struct sks_service *sks_ask_label(struct sks_asked *asked, struct sks_space **ret_space);
+/* A change of that service by the asker, without a socket. */
+struct sks_change sks_ask_change(struct sks_asked *asked, struct sks_space *space,
+				 struct sks_service *service);
 
 /* Any of them, by asked->req->op; SKS_OP_ATTEND is the server's own. */
 void sks_ask(struct sks_asked *asked);
