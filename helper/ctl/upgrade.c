@@ -18,11 +18,12 @@
 #define LINE_SIZE 2048
 
 /* What others named must not reach a terminal as a command to it, nor break the line. */
-static void make_line(char *text)
+static void make_line(char line[LINE_SIZE], const char *format, va_list args)
 {
-	for (; *text; text++) {
-		if ((unsigned char)*text < ' ' || *text == '\x7f')
-			*text = '?';
+	(void)vsnprintf(line, LINE_SIZE, format, args);
+	for (; *line; line++) {
+		if ((unsigned char)*line < ' ' || *line == '\x7f')
+			*line = '?';
 	}
 }
 
@@ -32,9 +33,8 @@ void sks_step(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	(void)vsnprintf(line, sizeof(line), format, args);
+	make_line(line, format, args);
 	va_end(args);
-	make_line(line);
 	(void)puts(line);
 	(void)fflush(stdout);
 }
@@ -45,9 +45,8 @@ int sks_upgrade_fail(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	(void)vsnprintf(line, sizeof(line), format, args);
+	make_line(line, format, args);
 	va_end(args);
-	make_line(line);
 	warnx("upgrade: %s", line);
 	return SKS_CTL_FAILED;
 }
