@@ -7,15 +7,16 @@ PREFIX	   ?= /usr/local
 BINDIR	   ?= $(PREFIX)/bin
 SBINDIR	   ?= $(PREFIX)/sbin
 LIBDIR	   ?= $(PREFIX)/lib
+SYSCONFDIR ?= /etc
 CC	   := $(if $(filter default,$(origin CC)),gcc,$(CC))
 CLANG	   ?= clang
 BPFTOOL	   ?= $(firstword $(wildcard /usr/sbin/bpftool /sbin/bpftool) bpftool)
-FUZZ_SECONDS ?= 20
+FUZZ_SECONDS ?= 60
 
 CFLAGS	   ?= -O2 -g
 WARN	   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
 SAN	   := $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-sanitize-recover=undefined)
-HELPER_LIB  = $(shell pkg-config --libs libbpf libelf libmnl json-c inih)
+HELPER_LIB  = $(shell pkg-config --libs libbpf libelf libmnl json-c inih libseccomp libcap-ng)
 LANGUAGE   := -std=gnu11 -D_GNU_SOURCE -I. -I$(BUILD)
 BASE_FLAGS := $(LANGUAGE) $(CPPFLAGS) $(CFLAGS)
 LIB_FLAGS  := $(BASE_FLAGS) -fPIC -fvisibility=hidden -U_FORTIFY_SOURCE -O2 -g -ffunction-sections
@@ -37,15 +38,15 @@ BENCH	   := $(patsubst tests/%.c,$(BUILD)/%,$(filter-out %.bpf.c,$(BENCH_SRC))) 
 	      $(patsubst tests/%.c,$(BUILD)/%.o,$(filter %.bpf.c,$(BENCH_SRC)))
 UNIT_SRC   := $(wildcard tests/unit/*.c)
 UNITS	   := $(UNIT_SRC:%.c=$(BUILD)/%)
-FUZZERS	   := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
+FUZZERS	   := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 C_FILES	    = $(wildcard $(foreach d,common preload preload/run helper helper/ctl bpf tests/progs \
 	      tests/unit tests/fuzz tests/bench,$d/*.c $d/*.h))
 C_SRC	    = $(COMMON) $(LIB_SRC) $(RUN_SRC) $(HELPER_SRC) $(DAEMON_SRC) $(CTL_SRC)
 # What bpftool generates into these files' skeletons is not ours to mend.
-TIDY_FILES  = $(filter-out helper/bpf.c helper/bpf_copy.c helper/bpf_census.c,$(C_SRC))
+TIDY_FILES  = $(filter-out helper/bpf.c helper/bpf_copy.c helper/bpf_census.c helper/bpf_claims.c,$(C_SRC))
 SCRIPTS	    = $(wildcard scripts/* .ci/run tests/*.bash tests/*.bats) \
 	      $(filter-out %.c %.h %.py %.md,$(wildcard tests/bench/*))
-SPDX_FILES  = $(C_FILES) $(SCRIPTS) Makefile $(wildcard preload/*.map tests/*.py tests/bench/*.py)
+SPDX_FILES  = $(C_FILES) $(SCRIPTS) Makefile $(wildcard preload/*.map tests/*.py tests/bench/*.py packaging/*)
 
 Q   := $(if $(V),,@)
 # The first line of a recipe: makes room for the target, and says what comes.
@@ -63,7 +64,6 @@ $(call remember,paths,$(RUN_PATHS))
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(SKELETON)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(BASE_FLAGS) $(WARN) $(SAN) $(OBJ_FLAGS) -MMD -MP -c -o $@ $<
-
 $(BUILD)/pic/%.o: %.c $(BUILD)/flags
 	$(call say,CC,$< (pic))
 	$(Q)$(CC) $(LIB_FLAGS) $(WARN) -MMD -MP -c -o $@ $<
@@ -78,19 +78,19 @@ $(BUILD)/libsksteer.so: $(patsubst %.c,$(BUILD)/pic/%.o,$(LIB_SRC) $(COMMON)) $(
 		$(addprefix -Wl$(,)--version-script=,$(filter %.map,$^)) $(filter %.o,$^)
 
 $(BUILD)/libhelper.a: $(call objs,$(HELPER_SRC))
+$(BUILD)/fuzz/all.a: $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(HELPER_SRC) $(COMMON) helper/ctl/row.c helper/ctl/table.c)
+$(BUILD)/libhelper.a $(BUILD)/fuzz/all.a:
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
-
-link = $(CC) $(BASE_FLAGS) $(SAN) $(LDFLAGS) -o $@ $(filter %.o %.a,$^)
 $(BUILD)/sksteer-run: $(call objs,$(RUN_SRC)) $(COMMON_OBJ)
-	$(call say,LINK,$@)
-	$(Q)$(link)
 $(BUILD)/sksteerd: $(call objs,$(DAEMON_SRC)) $(BUILD)/libhelper.a $(COMMON_OBJ)
-	$(call say,LINK,$@)
-	$(Q)$(link) $(HELPER_LIB)
 $(BUILD)/sksteerctl: $(call objs,$(CTL_SRC) preload/run/beside.c preload/run/vars.c) $(BUILD)/libhelper.a $(COMMON_OBJ)
+$(UNITS): $(BUILD)/%: $(BUILD)/obj/%.o $(COMMON_OBJ)
+# Only a unit test of helper code waits for the whole helper to compile.
+$(patsubst %.c,$(BUILD)/%,$(shell grep -l 'helper/' $(UNIT_SRC) /dev/null)): $(BUILD)/libhelper.a
+$(filter-out %.so,$(PROGRAMS)) $(UNITS):
 	$(call say,LINK,$@)
-	$(Q)$(link) $(HELPER_LIB)
+	$(Q)$(CC) $(BASE_FLAGS) $(SAN) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) -Wl,--as-needed $(HELPER_LIB)
 
 # bpftool's linker drops the DWARF and keeps the BTF.
 vpath %.bpf.c bpf tests
@@ -101,29 +101,30 @@ $(BUILD)/%.bpf.o: %.bpf.c Makefile
 	$(Q)$(BPFTOOL) gen object $@ $@.full
 $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 	$(Q)$(BPFTOOL) gen skeleton $< name $* > $@.new && mv $@.new $@
-
 $(BUILD)/tests/%: tests/progs/%.c $(BUILD)/flags
 	$(call say,CC,$<)
 	$(Q)$(CC) $(BASE_FLAGS) $(WARN) $(if $(filter %.so,$@),-shared -fPIC) -pthread -MMD -MP -MF $@.d -o $@ $<
 $(BUILD)/bench/%: tests/bench/%.c $(COMMON_OBJ) $(BUILD)/flags
 	$(call say,CC,$<)
 	$(Q)$(CC) $(BASE_FLAGS) $(WARN) -pthread -MMD -MP -MF $@.d -o $@ $< $(COMMON_OBJ) -Wl,--as-needed $(HELPER_LIB)
-# Only a unit test of helper code waits for the whole helper to compile.
-$(patsubst %.c,$(BUILD)/%,$(shell grep -l 'helper/' $(UNIT_SRC) /dev/null)): $(BUILD)/libhelper.a
-$(UNITS): $(BUILD)/%: $(BUILD)/obj/%.o $(COMMON_OBJ)
-	$(call say,LINK,$@)
-	$(Q)$(link) -Wl,--as-needed $(HELPER_LIB)
-
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(COMMON) $(BUILD)/flags
+# Without trace-cmp: what reads whole tables would take ten times as long.
+fuzz_cc = $(CLANG) $(BASE_FLAGS) -fno-sanitize-recover=undefined -fsanitize=address,undefined,$(1)
+$(BUILD)/fuzz/obj/%.o: %.c $(BUILD)/flags | $(SKELETON)
 	$(call say,FUZZ,$<)
-	$(Q)$(CLANG) $(BASE_FLAGS) $(WARN) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.c,$^)
+	$(Q)$(call fuzz_cc,fuzzer-no-link) -fno-sanitize-coverage=trace-cmp $(WARN) -MMD -MP -c -o $@ $<
+$(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(BUILD)/fuzz/all.a
+	$(call say,LINK,$@)
+	$(Q)$(call fuzz_cc,fuzzer) -o $@ $^ -Wl,--as-needed $(HELPER_LIB)
 
 check soak: tests
 	$(Q)BUILD=$(BUILD) scripts/check --$(patsubst check,tests,$@)-only
 bench bench-dispatch: all $(TEST_PROGS) $(BENCH)
 	$(Q)BUILD=$(BUILD) tests/bench/run $(patsubst bench%,%,$(@:bench-%=%))
-fuzz: $(FUZZERS)
-	$(Q)set -e; for f in $^; do $$f -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_funcs=0; done
+# What it finds new stays in the build; the tree's corpus is read, and added to by hand.
+fuzz: $(FUZZERS:=.run)
+$(FUZZERS:=.run): %.run: %
+	$(Q)mkdir -p $<.corpus && $< -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=17000 -artifact_prefix=$<- \
+		-verbosity=0 -print_funcs=0 $<.corpus $(patsubst $(BUILD)/fuzz/%_fuzz,tests/fuzz/corpus/%,$<)
 lint: $(SKELETON)
 	$(Q)grep -L 'SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)' $(SPDX_FILES) | \
 		{ ! sed 's/$$/: no SPDX line/' | grep .; }
@@ -135,16 +136,15 @@ lint: $(SKELETON)
 		'-DSKS_SBINDIR=""' '-DSKS_LIBDIR=""' 2>/dev/null
 
 install: all
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(LIBDIR)
-	install -m 755 $(BUILD)/sksteer-run $(DESTDIR)$(BINDIR)
-	install -m 755 $(BUILD)/sksteerd $(BUILD)/sksteerctl $(DESTDIR)$(SBINDIR)
-	install -m 644 $(BUILD)/libsksteer.so $(DESTDIR)$(LIBDIR)
+	install -D -m 755 -t $(DESTDIR)$(BINDIR) $(BUILD)/sksteer-run
+	install -D -m 755 -t $(DESTDIR)$(SBINDIR) $(BUILD)/sksteerd $(BUILD)/sksteerctl
+	install -D -m 644 -t $(DESTDIR)$(LIBDIR) $(BUILD)/libsksteer.so
+	install -D -m 644 packaging/policy.conf $(DESTDIR)$(SYSCONFDIR)/sksteer/policy.conf.example
 	$(if $(DESTDIR),,/sbin/ldconfig)
 uninstall:
-	rm -f $(addprefix $(DESTDIR),$(BINDIR)/sksteer-run $(SBINDIR)/sksteerd $(SBINDIR)/sksteerctl $(LIBDIR)/libsksteer.so)
-clean:
-	rm -rf build build-*
-.DELETE_ON_ERROR:
-.SECONDARY:
+	rm -f $(addprefix $(DESTDIR),$(BINDIR)/sksteer-run $(SBINDIR)/sksteerd $(SBINDIR)/sksteerctl $(LIBDIR)/libsksteer.so \
+		$(SYSCONFDIR)/sksteer/policy.conf.example)
+clean: ; rm -rf build build-*
+.DELETE_ON_ERROR .SECONDARY:
 .PHONY: all tests check soak bench bench-dispatch fuzz lint install uninstall clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

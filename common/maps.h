@@ -21,7 +21,7 @@
  * A change of anything below is a new layout. The link's pin, and that the map "ports" begins with
  * these two words, are the same in all: so a version knows what another one has left.
  */
-#define SKS_LAYOUT 3u
+#define SKS_LAYOUT 4u
 #define SKS_MAGIC  0x736b7374u
 
 /* A port's entry: 0 passes, a small value is a destination on any address, otherwise a rule. */
@@ -77,11 +77,15 @@
 struct sks_head {
 	__u32 magic;
 	__u32 layout;
-	__u32 epoch;	   /* its low bit selects the table; 0: nothing was ever published */
-	__u32 generation;  /* odd while maps are being replaced by larger ones */
-	__u64 program;	   /* hash of the loaded object, so that a newer helper replaces it */
-	__u32 star[2 * 2]; /* [epoch & 1][protocol]: index + 1 of the rule of all ports, or 0 */
-	__u64 reserved[3];
+	__u32 epoch;	    /* its low bit selects the table; 0: nothing was ever published */
+	__u32 generation;   /* odd while maps are being replaced by larger ones */
+	__u64 program;	    /* hash of the loaded object, so that a newer helper replaces it */
+	__u32 star[2 * 2];  /* [epoch & 1][protocol]: index + 1 of the rule of all ports, or 0 */
+	__u64 netns_cookie; /* SO_NETNS_COOKIE, which tells it from all others; 0: unknown */
+	/* ip_local_port_range as it was last seen: ranges yield there. Both 0: not seen yet. */
+	__u16 local_first, local_last;
+	__u32 reserved_word;
+	__u64 reserved;
 };
 
 /* table[epoch & 1][SKS_TCP or SKS_UDP][port], flat so that one index with one bound reaches all. */
@@ -282,7 +286,45 @@ struct sks_binding {
 	__u8 reserved[4];
 };
 
+/*
+ * The ports that are taken, of all namespaces in one trie (bpf/claims.bpf.c): a claim is longer the
+ * fewer ports and addresses it is for. One that ends behind the cookie says that the namespace has
+ * any; one within the port is for the whole block of ports, one behind it for every address.
+ */
+#define SKS_MAX_CLAIMS	 (1u << 20)
+#define SKS_SPACE_CLAIMS (1u << 18) /* of one namespace */
+#define SKS_CLAIM_SPACE	 64u	    /* bits of a key: up to here, the cookie */
+#define SKS_CLAIM_PORT	 96u	    /* up to here, protocol, kind and port */
+#define SKS_CLAIM_V4	 SKS_V4	    /* kinds */
+#define SKS_CLAIM_V6	 SKS_V6
+#define SKS_CLAIM_SOME	 2u /* + family: somebody has prefixes there, so a wildcard bind meets them */
+
+struct sks_claim_key {
+	__u32 prefixlen;
+	__u32 netns[2]; /* the cookie's halves */
+	__u32 what;	/* four bytes as in memory: protocol, kind, the port's high and low */
+	__u32 addr[4];	/* on the wire; IPv4 in addr[0], the rest 0 */
+};
+
+#define SKS_CLAIM_NOBODYS 1u /* the namespace's: uid is ip_local_port_range, last << 16 | first */
+#define SKS_CLAIM_SEVERAL 2u /* more than one user's: no one may bind there */
+#define SKS_CLAIM_FIRM	  4u /* outside of ip_local_port_range: bind(2) to port 0 never draws it */
+
+struct sks_claim {
+	__u32 uid; /* whose bind(2) goes on */
+	__u32 flags;
+};
+
+/* bind(2) that the helper calls for a user's socket is judged as that user's. */
+struct sks_ward {
+	__u32 uid;
+	__u32 tries; /* 1: it gets no port, but ECANCELED where it would have it */
+};
+#define SKS_MAX_WARDS 512 /* sockets that the helper may be binding: see helper/stranger.c */
+
 _Static_assert(sizeof(struct sks_head) == 64, "map layout");
+_Static_assert(sizeof(struct sks_claim_key) == 32, "map layout");
+_Static_assert(sizeof(struct sks_claim) == 8, "map layout");
 _Static_assert(sizeof(struct sks_rule4) == 32, "map layout");
 _Static_assert(sizeof(struct sks_rule6) == 192, "map layout");
 _Static_assert(sizeof(struct sks_trie_key) == 24, "map layout");

@@ -13,9 +13,15 @@
 /* Room for one descriptor more than is allowed, so that a second one is seen and not cut off. */
 #define FDS_ROOM 2
 
+/* A server may have little stack: only who asks for all descriptors has room for them there. */
 union control {
 	struct cmsghdr align;
 	char buf[CMSG_SPACE(FDS_ROOM * sizeof(int))];
+};
+
+union control_of_all {
+	struct cmsghdr align;
+	char buf[CMSG_SPACE(SKS_WIRE_FDS * sizeof(int))];
 };
 
 static bool all_zero(const void *bytes, size_t len)
@@ -62,7 +68,7 @@ int sks_wire_send(int conn, const void *head, size_t head_len, const void *tail,
  * How many descriptors came along, which now are ours. Only the first control message is looked
  * at: the kernel sends one SCM_RIGHTS, and CMSG_NXTHDR needs a function that musl does not have.
  */
-static size_t taken_fds(struct msghdr *msg, int fds[FDS_ROOM])
+static size_t taken_fds(struct msghdr *msg, int *ret_fds, size_t room)
 {
 	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
 	size_t n;
@@ -70,10 +76,38 @@ static size_t taken_fds(struct msghdr *msg, int fds[FDS_ROOM])
 	if (!cmsg || cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
 		return 0;
 	n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-	if (n > FDS_ROOM)
-		n = FDS_ROOM;
-	memcpy(fds, CMSG_DATA(cmsg), n * sizeof(int));
+	if (n > room)
+		n = room;
+	memcpy(ret_fds, CMSG_DATA(cmsg), n * sizeof(int));
 	return n;
+}
+
+/* msg has the control buffer, with room for so many descriptors. */
+static int receive(int conn, struct msghdr *msg, int flags, size_t room, int *ret_fds,
+		   size_t *ret_n)
+{
+	long len = sks_raw(SYS_recvmsg, conn, msg, flags | MSG_CMSG_CLOEXEC);
+
+	*ret_n = 0;
+	if (len < 0)
+		return (int)len;
+	*ret_n = taken_fds(msg, ret_fds, room);
+	/* Cut off: there were more, or no free descriptors for all of them. */
+	if (*ret_n > 1 || (msg->msg_flags & MSG_CTRUNC))
+		return -EPROTO;
+	return msg->msg_flags & MSG_TRUNC ? -EMSGSIZE : (int)len;
+}
+
+int sks_wire_recv_all(int conn, void *buf, size_t size, int flags, int ret_fds[SKS_WIRE_FDS],
+		      size_t *ret_n)
+{
+	union control_of_all ctl;
+	struct iovec iov = { .iov_base = buf, .iov_len = size };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	msg.msg_control = &ctl;
+	msg.msg_controllen = sizeof(ctl);
+	return receive(conn, &msg, flags, SKS_WIRE_FDS, ret_fds, ret_n);
 }
 
 int sks_wire_recv(int conn, void *buf, size_t size, int flags, int *ret_fd)
@@ -82,27 +116,19 @@ int sks_wire_recv(int conn, void *buf, size_t size, int flags, int *ret_fd)
 	struct iovec iov = { .iov_base = buf, .iov_len = size };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	int fds[FDS_ROOM];
-	int err = 0;
 	size_t n;
-	long len;
+	int len;
 
 	msg.msg_control = &ctl;
 	msg.msg_controllen = sizeof(ctl);
-	len = sks_raw(SYS_recvmsg, conn, &msg, flags | MSG_CMSG_CLOEXEC);
-	if (len < 0)
-		return (int)len;
-	n = taken_fds(&msg, fds);
-	if (n > 1 || (msg.msg_flags & MSG_CTRUNC))
-		err = -EPROTO;
-	else if (msg.msg_flags & MSG_TRUNC)
-		err = -EMSGSIZE;
-	if (err) {
-		while (n > 0)
-			(void)sks_raw(SYS_close, fds[--n]);
-		return err;
+	len = receive(conn, &msg, flags, FDS_ROOM, fds, &n);
+	if (len >= 0) {
+		*ret_fd = n ? fds[0] : -1;
+		return len;
 	}
-	*ret_fd = n ? fds[0] : -1;
-	return (int)len;
+	while (n > 0)
+		(void)sks_raw(SYS_close, fds[--n]);
+	return len;
 }
 
 /* CHECK may say, and OPEN says, which address and port bind(2) is asked for; REGISTER a port. */

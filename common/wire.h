@@ -7,6 +7,11 @@
  * both close. The descriptor is sent only after the greeting: in a stopped helper's queue it would
  * keep a port listening after its server is gone.
  *
+ * The path may not be there for a server any more (chroot, a mount namespace). So a helper of root
+ * listens by an abstract name too, a zero byte and then its path, and the library tries that in its
+ * own network namespace when nobody is at the path. It says nothing there unless SO_PEERCRED names
+ * uid 0: any user may have taken the name first.
+ *
  * Host byte order: both ends are on this machine. Who asks is SO_PEERCRED's word, never a field's.
  */
 #ifndef SKSTEER_WIRE_H
@@ -14,6 +19,8 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "spec.h"
 
@@ -93,6 +100,9 @@ struct sks_reply {
 };
 _Static_assert(sizeof(struct sks_reply) == 488, "wire ABI");
 
+/* The abstract name that belongs to a path, and the length of that address. */
+socklen_t sks_wire_name(const char *path, struct sockaddr_un *ret_addr);
+
 /*
  * The whole exchange, within timeout_ms of CLOCK_MONOTONIC from the call. spec may be NULL when
  * req->spec_len is 0. fd is -1 or borrowed: it is sent, never closed, and only after the greeting.
@@ -126,5 +136,14 @@ int sks_wire_send(int conn, const void *head, size_t head_len, const void *tail,
  * untouched on failure.
  */
 int sks_wire_recv(int conn, void *buf, size_t size, int flags, int *ret_fd);
+
+#define SKS_WIRE_FDS 253 /* the kernel sends no more with one record */
+
+/*
+ * The same for whoever has to close a stranger's descriptors with care: *ret_n of them are the
+ * caller's, on failure too.
+ */
+int sks_wire_recv_all(int conn, void *buf, size_t size, int flags, int ret_fds[SKS_WIRE_FDS],
+		      size_t *ret_n);
 
 #endif

@@ -8,6 +8,7 @@
 #include "binding.h"
 #include "change.h"
 #include "dest.h"
+#include "exclusive.h"
 #include "join.h"
 #include "slot.h"
 
@@ -251,13 +252,15 @@ static int leave_out(struct sks_arrival *arrival, struct sks_service *service)
 	struct sks_change change = change_of(arrival, service);
 	uint16_t number = sks_service_number(arrival->space, service);
 	uint32_t epoch = sks_epoch(&arrival->space->maps);
+	struct sks_range part;
 	bool wide = false;
 
 	for (uint32_t i = 0; !wide && i < arrival->space->n_bindings; i++) {
 		const struct sks_binding *binding = &arrival->space->maps.bindings[i];
 
 		wide = binding->service == number && sks_binding_is_asked(binding) &&
-		       (uint32_t)binding->last - binding->first >= SKS_RANGE_EXCLUSIVE &&
+		       sks_ports_yield(arrival->space, binding->last - binding->first + 1u,
+				       binding->first, binding->last, &part) &&
 		       sks_binding_counts(arrival->space, binding, epoch);
 	}
 	change.service = service;

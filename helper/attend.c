@@ -11,6 +11,7 @@
 #include "attend.h"
 
 #define MAX_ATTENDED	    1024
+#define KEPT_FOR_ROOT	    128
 #define MAX_ATTENDED_A_USER 64
 
 struct attended {
@@ -44,6 +45,14 @@ static bool is_attended(pid_t pid)
 	return i < n_attended;
 }
 
+static bool has_room(const struct sks_peer *peer)
+{
+	if (peer->root)
+		return n_attended < MAX_ATTENDED;
+	return n_attended < MAX_ATTENDED - KEPT_FOR_ROOT &&
+	       attended_of(peer->uid) < MAX_ATTENDED_A_USER;
+}
+
 void sks_attend(struct sks_asked *asked, int epoll, void *tag)
 {
 	const struct sks_peer *peer = &asked->peer;
@@ -52,8 +61,7 @@ void sks_attend(struct sks_asked *asked, int epoll, void *tag)
 
 	if (is_attended(peer->pid))
 		return;
-	if (n_attended == MAX_ATTENDED ||
-	    (!peer->root && attended_of(peer->uid) >= MAX_ATTENDED_A_USER)) {
+	if (!has_room(peer)) {
 		(void)sks_refuse(&asked->verdict, -ENOSPC, "too many processes are attended");
 		return;
 	}

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* Owns specs that slept and count again (see awake.h). */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "../common/cleanup.h"
 #include "awake.h"
+#include "claims.h"
 #include "conflict.h"
-#include "holder.h"
-#include "inside.h"
+#include "enter.h"
 #include "instance.h"
 #include "log.h"
+#include "policy.h"
 #include "resolve.h"
 
 static bool has_woken(const struct sks_space *space, const struct sks_service *service)
@@ -21,33 +20,14 @@ static bool has_woken(const struct sks_space *space, const struct sks_service *s
 		       sks_owner(service, sks_epoch(&space->maps))->spec;
 }
 
-/* The namespace, by whoever has a socket of the service; the caller owns it. -ESRCH: nobody. */
-static int enter_by(const struct sks_space *space, const struct sks_service *service)
-{
-	int netns = sks_netns_of_process(getpid(), space->ino);
-	struct sks_holders holders = {};
-	uint32_t inode = 0;
-
-	for (uint32_t i = 1; netns < 0 && i < space->n_slots; i++) {
-		const struct sks_slot *slot = &space->maps.slots[i];
-
-		if (!slot->cookie || sks_service_of_slot(space, i) != service)
-			continue;
-		netns = sks_netns_of_process((pid_t)slot->pid, space->ino);
-		inode = slot->inode;
-	}
-	if (netns < 0 && inode)
-		(void)sks_holders_find(&inode, 1, &holders);
-	for (size_t i = 0; netns < 0 && i < holders.n; i++)
-		netns = sks_netns_of_process(holders.list[i].pid, space->ino);
-	free(holders.list);
-	return netns;
-}
-
 static int judge(struct sks_space *space, struct sks_service *service, struct sks_verdict *verdict)
 {
-	const struct sks_peer peer = { .uid = service->uid, .root = !service->uid };
-	CLEANUP_FD int netns = enter_by(space, service);
+	/*
+	 * What it asks for, the policy has granted when it came, and that stays. But others may
+	 * listen there since, and whether it may take a prefix from them can be its groups' matter.
+	 */
+	const struct sks_peer peer = sks_policy_absent(service->uid);
+	CLEANUP_FD int netns = sks_enter(space);
 	struct sks_change change = {
 		.space = space,
 		.peer = &peer,
@@ -65,7 +45,7 @@ static int judge(struct sks_space *space, struct sks_service *service, struct sk
 		err = sks_routes_resolve(space, sks_next_epoch(space), scope, NULL, &routes,
 					 verdict);
 	if (!err)
-		err = sks_conflict_check(&change, &routes);
+		err = sks_conflict_check(&change, ranges, &routes);
 	if (!err)
 		err = sks_conflict_leave_out(&change, &routes);
 	sks_routes_free(&routes);
@@ -83,8 +63,10 @@ void sks_awake(struct sks_space *space)
 
 		if (!err)
 			continue;
-		sks_log(SKS_LOG_WARNING, "\"%s\" does not get its earlier ports back: %s",
-			service->label, *verdict.text ? verdict.text : strerror(-err));
+		sks_claims_settle(space, false);
+		sks_log_of(service->uid, SKS_LOG_WARNING,
+			   "\"%s\" does not get its earlier ports back: %s", service->label,
+			   *verdict.text ? verdict.text : strerror(-err));
 		sks_instance_forget(space, service);
 	}
 }

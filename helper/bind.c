@@ -160,6 +160,7 @@ void sks_ask_bind(struct sks_asked *asked)
 	int err;
 
 	if (parse(asked, &targets, &n) ||
+	    sks_policy_label(&asked->peer, asked->req->label, &asked->verdict) ||
 	    sks_policy_targets(&asked->peer, asked->netns, targets, n, &asked->verdict))
 		return;
 	err = sks_spaces_get(asked->spaces, asked->netns, asked->netns_ino, &space);

@@ -105,6 +105,9 @@ void sks_bpf_remove(const char *dir)
 	DIR *list = opendir(dir);
 	struct dirent *entry;
 
+	/* First: without it, whoever dies here leaves nothing that looks like pins. */
+	if (list)
+		(void)unlinkat(dirfd(list), "link", 0);
 	while (list && (entry = readdir(list)))
 		(void)unlinkat(dirfd(list), entry->d_name, 0);
 	if (list)
@@ -278,7 +281,7 @@ static int open_map(const char *dir, int i, bool writable, struct sks_maps *maps
 	maps->fd[i] =
 		sks_bpf_open_pin(dir, kind->name, "", writable || kind->mapped ? 0 : BPF_F_RDONLY);
 	if (maps->fd[i] < 0)
-		return maps->fd[i];
+		return maps->fd[i] == -ENOENT ? -EUCLEAN : maps->fd[i]; /* the link is there */
 	err = read_entries(i, maps->fd[i], &maps->entries[i]);
 	if (err || !kind->mapped)
 		return err;

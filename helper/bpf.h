@@ -3,8 +3,8 @@
  * Owns every use of libbpf and bpf(2): a namespace's program, link and maps, and their pins. Nobody
  * else includes libbpf: helper/bpf.c loads, attaches and opens, helper/bpf_grow.c replaces what
  * runs, helper/bpf_map.c reads and writes elements, helper/bpf_copy.c and helper/bpf_census.c run
- * programs over them, helper/bpf_peek.c knows other versions' pins, helper/bpf_why.c listens to
- * what libbpf says.
+ * programs over them, helper/bpf_claims.c has the bind hooks, helper/bpf_peek.c knows other
+ * versions' pins, helper/bpf_why.c listens to what libbpf says.
  */
 #ifndef SKSTEER_BPF_H
 #define SKSTEER_BPF_H
@@ -81,6 +81,8 @@ void sks_bpf_set_log(sks_bpf_log *log);
 /* Of the last load or growth that failed: the line of libbpf or the verifier that tells most; ""
  * after one that succeeded, and after sks_bpf_put_socket(). */
 const char *sks_bpf_why(void);
+/* Nothing has been said of what begins now. */
+void sks_bpf_forget(void);
 
 /*
  * Loads the program with empty maps, pins them below dir (which is made, and must not exist) and
@@ -97,8 +99,8 @@ int sks_bpf_peek(const char *dir, uint32_t *ret_layout, uint64_t *ret_ino);
 
 /*
  * Opens what is pinned; read-only maps are not writable. The only writer finishes, or takes back,
- * what a helper that died at it was replacing. -ENOENT, -EUCLEAN: another layout, of which nothing
- * is touched.
+ * what a helper that died at it was replacing. -ENOENT: there is no link; -EUCLEAN: another layout,
+ * or a map that is not there or has another shape. Then nothing is touched.
  */
 int sks_bpf_open(const char *dir, bool writable, struct sks_maps *ret_maps);
 /* For readers, once they have read: no map was replaced meanwhile, so what they saw belongs
@@ -124,6 +126,10 @@ int sks_bpf_refresh(const char *dir, struct sks_maps *maps);
  */
 int sks_bpf_grow(const char *dir, struct sks_maps *maps, enum sks_map map, uint32_t entries);
 
+/* The same for the sockmap of slots alone, which gets no larger: of the old one nothing counts any
+ * more, not even what has still to come into it. */
+int sks_bpf_renew_sockets(const char *dir, struct sks_maps *maps);
+
 /* The namespace that the link is attached to, as an inode number; 0: it is gone. 0 or -errno. */
 int sks_bpf_netns(const struct sks_maps *maps, uint64_t *ret_ino);
 
@@ -133,6 +139,8 @@ void sks_bpf_remove(const char *dir);
 /* The socket at that slot; the map holds no reference that would keep it open. */
 int sks_bpf_put_socket(const struct sks_maps *maps, uint32_t slot, int sock);
 int sks_bpf_del_socket(const struct sks_maps *maps, uint32_t slot);
+/* Of all sockets, before the maps go for good: the kernel would wait for the lock of each. */
+void sks_bpf_empty(const struct sks_maps *maps);
 /* The same for heads, whose index is destination * 2 + family. */
 int sks_bpf_put_head(const struct sks_maps *maps, uint32_t head, int sock);
 void sks_bpf_del_head(const struct sks_maps *maps, uint32_t head);
@@ -168,5 +176,36 @@ int sks_bpf_filter_prefixes(const struct sks_maps *maps,
 int sks_bpf_counter(const struct sks_maps *maps, uint32_t dest, uint32_t family,
 		    struct sks_counter *ret_sum);
 int sks_bpf_clear_counters(const struct sks_maps *maps, uint32_t dest);
+
+/*
+ * The bind hooks and the trie of claims (helper/bpf_claims.c), one set for all namespaces. Loaded
+ * once, and with CAP_PERFMON or CAP_SYS_ADMIN: else they can't tell [::] with IPV6_V6ONLY from one
+ * without. 0 or -errno: no port can be taken here.
+ */
+int sks_bpf_claims_load(void);
+void sks_bpf_claims_unload(void);
+#define SKS_CLAIMS_HOOK "post6" /* the name of the last pin of what follows */
+/* From now on, at that cgroup and all below; pinned in dir, which must not exist. 0 or -errno. */
+int sks_bpf_claims_attach(const char *dir, int cgroup);
+/* Forgets the links, which stay as long as their pins do. */
+void sks_bpf_claims_detach(void);
+/* bind(2) of the socket with that SO_COOKIE is judged as that user's, until sks_bpf_bound(). */
+int sks_bpf_bind_as(uint64_t cookie, uint32_t uid);
+/*
+ * The same, and where it would get the port it does not: the kernel gives that back before bind(2)
+ * returns, which says ECANCELED (5.18; before, and where nobody has claims, 0).
+ */
+int sks_bpf_try_as(uint64_t cookie, uint32_t uid);
+void sks_bpf_bound(uint64_t cookie);
+
+int sks_bpf_put_claim(const struct sks_claim_key *key, const struct sks_claim *claim);
+void sks_bpf_del_claim(const struct sks_claim_key *key);
+/* Deletes those of the namespace for which keep() is false (NULL: all). */
+typedef bool sks_claim_keep(void *arg, const struct sks_claim_key *key);
+void sks_bpf_filter_claims(uint64_t netns, sks_claim_keep *keep, void *arg);
+/* The same for all of a namespace in the trie that is pinned in dir, without having loaded any. */
+void sks_bpf_clear_claims(const char *dir, uint64_t netns);
+/* head.netns_cookie of the namespace that is pinned in dir; other versions have none. 0 or -errno. */
+int sks_bpf_read_cookie(const char *dir, uint64_t *ret_cookie);
 
 #endif

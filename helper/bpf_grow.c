@@ -157,6 +157,17 @@ static int switch_over(const struct replacement *r)
 	return r->run ? 0 : err;
 }
 
+static void empty_sockets(const int fd[SKS_MAP_COUNT], const uint32_t entries[SKS_MAP_COUNT],
+			  const uint32_t going[SKS_MAP_COUNT])
+{
+	static const enum sks_map maps[] = { SKS_MAP_SOCKETS, SKS_MAP_HEADS };
+
+	for (int i = 0; i < 2; i++) {
+		if (going[maps[i]])
+			sks_bpf_empty_sockets(fd[maps[i]], entries[maps[i]]);
+	}
+}
+
 /* The helper's view moves to what counts now, at the same addresses. */
 static void take_over(struct replacement *r)
 {
@@ -168,6 +179,7 @@ static void take_over(struct replacement *r)
 	 */
 	if (r->run)
 		sks_kernel_grace();
+	empty_sockets(r->maps->fd, r->maps->entries, r->entries);
 	for (int i = 0; i < SKS_MAP_COUNT; i++) {
 		int *fd = &r->maps->fd[i];
 
@@ -220,6 +232,7 @@ static int replace(struct replacement *r)
 	else
 		take_over(r);
 	step_generation(r->maps);
+	empty_sockets(r->fd, r->entries, r->entries); /* where it has come to nothing */
 	for (int i = 0; i < SKS_MAP_COUNT; i++) {
 		if (r->memory[i])
 			(void)munmap(r->memory[i], new_size(r, i));
@@ -237,6 +250,14 @@ int sks_bpf_refresh(const char *dir, struct sks_maps *maps)
 	struct replacement r = { .dir = dir, .maps = maps, .run = true };
 
 	return maps->ports->head.program == sks_bpf_hash() ? 0 : replace(&r);
+}
+
+int sks_bpf_renew_sockets(const char *dir, struct sks_maps *maps)
+{
+	struct replacement r = { .dir = dir, .maps = maps, .run = true };
+
+	r.entries[SKS_MAP_SOCKETS] = maps->entries[SKS_MAP_SOCKETS];
+	return replace(&r);
 }
 
 int sks_bpf_grow(const char *dir, struct sks_maps *maps, enum sks_map map, uint32_t entries)

@@ -53,6 +53,9 @@ int sks_bpf_sum_counter(int map, uint32_t key, struct sks_counter *ret_sum);
 /* Each CPU's own value; *ret_sum as above. */
 int sks_bpf_copy_counter(int from, int to, uint32_t key, struct sks_counter *ret_sum);
 
+/* helper/bpf_map.c: a sockmap of n entries, before it goes; map may be -1. */
+void sks_bpf_empty_sockets(int map, uint32_t n);
+
 /* helper/bpf_copy.c: the first n entries of one sockmap into another. 0 or -errno. */
 int sks_bpf_copy_sockets(int from, int to, uint32_t n);
 
@@ -62,8 +65,8 @@ int sks_bpf_check_layout(const char *dir);
 /* helper/bpf_census.c: when the sockmap is another one, or none any more. */
 void sks_bpf_drop_census(struct sks_maps *maps);
 
-/* helper/bpf_why.c: nothing has been said of what begins now. */
-void sks_bpf_forget(void);
+/* helper/bpf_why.c. While it is on, nothing goes to the log. */
+void sks_bpf_quiet(bool on);
 /* In our own words, where neither libbpf nor the verifier has said anything. Returns err. */
 int sks_bpf_explain(int err, const char *what);
 

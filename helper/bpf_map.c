@@ -22,6 +22,22 @@ int sks_bpf_del_socket(const struct sks_maps *maps, uint32_t slot)
 	return bpf_map_delete_elem(maps->fd[SKS_MAP_SOCKETS], &slot) ? -errno : 0;
 }
 
+/*
+ * A map that goes with sockets in it has the kernel wait for the lock of each, in a thread that all
+ * of the machine share; and a lock may be kept for ever (see stranger.h).
+ */
+void sks_bpf_empty_sockets(int map, uint32_t n)
+{
+	for (uint32_t i = 0; map >= 0 && i < n; i++)
+		(void)bpf_map_delete_elem(map, &i);
+}
+
+void sks_bpf_empty(const struct sks_maps *maps)
+{
+	sks_bpf_empty_sockets(maps->fd[SKS_MAP_HEADS], maps->entries[SKS_MAP_HEADS]);
+	sks_bpf_empty_sockets(maps->fd[SKS_MAP_SOCKETS], maps->entries[SKS_MAP_SOCKETS]);
+}
+
 int sks_bpf_put_head(const struct sks_maps *maps, uint32_t head, int sock)
 {
 	uint64_t value = (uint64_t)sock;

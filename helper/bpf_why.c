@@ -5,6 +5,7 @@
  */
 #include <bpf/libbpf.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@ enum rank { NOTHING, COMPLAINT, NO_MAP, REFUSAL };
 
 static sks_bpf_log *logger;
 static unsigned int logged;
+static bool quiet;
 static enum rank why_rank;
 static char why[200];
 
@@ -34,7 +36,7 @@ static void tell(const char *line, size_t len)
 {
 	char text[256];
 
-	if (!logger || logged >= LOGGED_MAX)
+	if (!logger || quiet || logged >= LOGGED_MAX)
 		return;
 	logged++;
 	(void)snprintf(text, sizeof(text), "%.*s", (int)len, line);
@@ -108,6 +110,11 @@ void sks_bpf_forget(void)
 	logged = 0;
 	why_rank = NOTHING;
 	*why = '\0';
+}
+
+void sks_bpf_quiet(bool on)
+{
+	quiet = on;
 }
 
 int sks_bpf_explain(int err, const char *what)

@@ -6,6 +6,7 @@
 
 #include "awake.h"
 #include "change.h"
+#include "claims.h"
 #include "compile.h"
 #include "conflict.h"
 #include "dest.h"
@@ -39,7 +40,7 @@ static int make_plan(struct sks_space *space, const struct sks_service *judged, 
 					     &plan->routes, verdict);
 }
 
-static int compile(struct sks_space *space, struct plan *plan, bool judged,
+static int compile(struct sks_space *space, struct plan *plan, enum sks_judged judged,
 		   struct sks_verdict *verdict)
 {
 	struct sks_routes pieces = {};
@@ -64,6 +65,8 @@ static int take_socket(const struct sks_change *change, uint32_t *ret_slot)
 	err = sks_slot_take(change->space, change->dest, change->fd, &slot, ret_slot);
 	if (err == -ENOSPC || *sks_bpf_why())
 		return sks_refuse_room(change->verdict, err, "sockets", SKS_MAX_SLOTS - 1);
+	if (err == -ETIMEDOUT)
+		return sks_refuse(change->verdict, err, "its process keeps the socket locked");
 	if (err)
 		return sks_refuse(change->verdict, err, "the kernel does not steer this socket: %s",
 				  strerror(-err));
@@ -82,11 +85,12 @@ static int judge_and_compile(struct sks_change *change)
 	if (!err)
 		err = make_plan(space, change->service, &plan, change->verdict);
 	if (!err)
-		err = sks_conflict_check(change, &plan.routes);
+		err = sks_conflict_check(change, plan.ranges, &plan.routes);
 	if (!err)
 		err = sks_conflict_leave_out(change, &plan.routes);
 	if (!err)
-		err = compile(space, &plan, true, change->verdict);
+		err = compile(space, &plan, change->peer->root ? SKS_JUDGED_ROOT : SKS_JUDGED_USER,
+			      change->verdict);
 	free_plan(&plan);
 	return err;
 }
@@ -189,7 +193,9 @@ int sks_change_republish(struct sks_space *space)
 	int err = make_plan(space, NULL, &plan, &verdict);
 
 	if (!err)
-		err = compile(space, &plan, false, &verdict);
+		err = sks_claims_take(space, plan.ranges, &plan.routes);
+	if (!err)
+		err = compile(space, &plan, SKS_JUDGED_NOBODY, &verdict);
 	free_plan(&plan);
 	if (err) {
 		sks_log(SKS_LOG_ERR, "namespace %llu: %s %s", (unsigned long long)space->ino,
@@ -218,7 +224,8 @@ static bool end_services(struct sks_space *space)
 
 		if (!sks_in_next(space, service) || service->named || up[i])
 			continue;
-		sks_log(SKS_LOG_INFO, "%s is over: its last socket is closed", service->label);
+		sks_log_of(service->uid, SKS_LOG_INFO, "%s is over: its last socket is closed",
+			   service->label);
 		sks_service_kill(space, service);
 		any = true;
 	}

@@ -108,10 +108,16 @@ void sks_class_touch(struct sks_classes *classes, struct sks_class *class)
 
 void sks_classes_free(struct sks_classes *classes)
 {
+	struct sks_class *class, *next;
+
 	if (!classes)
 		return;
-	for (uint32_t rule = 0; rule < 2 * SKS_MAX_RULES; rule++)
-		free(classes->by_rule[rule]);
+	for (size_t i = 0; i < classes->n_buckets; i++) {
+		for (class = classes->buckets[i]; class; class = next) {
+			next = class->next;
+			free(class);
+		}
+	}
 	free(classes->buckets);
 	free(classes);
 }

@@ -24,8 +24,8 @@ int sks_entry_compare(const struct sks_prefix *a, const struct sks_prefix *b);
 
 /*
  * Learns the classes of the current table from the rules and the trie, and drops from the trie what
- * a helper left there that died before its commit. For a new namespace it makes an empty set. 0 or
- * -errno.
+ * a helper left there that died before its commit, once it has read all. For a new namespace it
+ * makes an empty set. 0, -EUCLEAN: some entry of the trie is no helper's; or -errno.
  */
 int sks_classes_recover(struct sks_space *space);
 void sks_classes_free(struct sks_classes *classes);

@@ -19,6 +19,7 @@ struct search {
 	uint32_t *uses; /* by rule */
 	struct found *found;
 	size_t n, room;
+	bool strays; /* the trie has entries of no rule in use */
 	int err;
 };
 
@@ -66,14 +67,27 @@ static int add_inline(struct search *search, uint32_t index)
 }
 
 /* What belongs to no rule in use is of a change that never was. */
+static bool is_used(void *arg, uint32_t key, const struct sks_prefix *prefix, uint32_t dest)
+{
+	const struct search *search = arg;
+	uint32_t rule = key / 2;
+
+	(void)prefix;
+	(void)dest;
+	return rule < search->space->maps.entries[SKS_MAP_RULES4] && search->uses[rule];
+}
+
 static bool see_trie(void *arg, uint32_t key, const struct sks_prefix *prefix, uint32_t dest)
 {
 	struct search *search = arg;
-	uint32_t rule = key / 2;
 
-	if (rule >= search->space->maps.entries[SKS_MAP_RULES4] || !search->uses[rule])
-		return false;
-	(void)add(search, rule, prefix, dest);
+	if (!is_used(arg, key, prefix, dest))
+		search->strays = true;
+	else if (!sks_prefix_is_canonical(prefix) ||
+		 (dest != SKS_DEST_GUARD && dest >= search->space->maps.entries[SKS_MAP_DESTS]))
+		search->err = -EUCLEAN;
+	else
+		(void)add(search, key / 2, prefix, dest);
 	return true;
 }
 
@@ -163,6 +177,8 @@ int sks_classes_recover(struct sks_space *space)
 		err = sks_bpf_filter_prefixes(&space->maps, see_trie, &search) ?: search.err;
 	if (!err)
 		err = make_classes(&search);
+	if (!err && search.strays)
+		err = sks_bpf_filter_prefixes(&space->maps, is_used, &search);
 	/* The other table may hold anything. */
 	for (uint32_t proto = SKS_TCP; !err && proto <= SKS_UDP; proto++)
 		err = sks_ranges_add(&space->written[proto], 0, SKS_PORT_NUMBERS - 1);

@@ -13,7 +13,7 @@
 struct sweep {
 	struct sks_space *space;
 	struct sks_verdict *verdict;
-	bool judged;
+	enum sks_judged judged;
 	uint32_t proto;
 	const struct sks_route **begin; /* by first port, n of them */
 	size_t n, at;
@@ -94,6 +94,15 @@ static bool has_socket(const struct sks_space *space, uint16_t dest)
 	       sks_dest_has_socket(space, dest);
 }
 
+/* Nobody's steering is a reason to refuse root. */
+static bool may_go(const struct sweep *sweep, uint16_t dest)
+{
+	const struct sks_maps *maps = &sweep->space->maps;
+
+	return sweep->judged == SKS_JUDGED_NOBODY ||
+	       (sweep->judged == SKS_JUDGED_ROOT && maps->services[maps->dests[dest].service].uid);
+}
+
 /*
  * A rule has no room for an interface's prefix beyond the inline ones. A service that only loses
  * sockets must not get there, for nobody is to be refused then, and what can't be compiled would
@@ -117,7 +126,7 @@ static size_t make_room(const struct sweep *sweep, size_t n)
 
 		if (full && sks_dest_ifindex(sweep->space, entries[i].dest) &&
 		    (!has_socket(sweep->space, entries[i].dest) ||
-		     (!sweep->judged && at[v6] >= SKS_INLINE_PREFIXES)))
+		     (may_go(sweep, entries[i].dest) && at[v6] >= SKS_INLINE_PREFIXES)))
 			continue;
 		at[v6]++;
 		entries[kept++] = entries[i];
@@ -258,8 +267,8 @@ static void copy_table(struct sks_space *space, uint32_t proto)
 }
 
 int sks_compile(struct sks_space *space, struct sks_ranges ranges[2],
-		const struct sks_routes *routes, const struct sks_routes *pieces, bool judged,
-		struct sks_verdict *verdict)
+		const struct sks_routes *routes, const struct sks_routes *pieces,
+		enum sks_judged judged, struct sks_verdict *verdict)
 {
 	size_t n = pieces->n + routes->n + 1;
 	struct sweep sweep = {

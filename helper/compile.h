@@ -14,16 +14,20 @@
 #include "store.h"
 #include "verdict.h"
 
+/* Who is there to be refused. */
+enum sks_judged { SKS_JUDGED_NOBODY, SKS_JUDGED_USER, SKS_JUDGED_ROOT };
+
 /*
  * Writes those ports (by protocol; the sets are taken over) of the table of the next state, and the
  * rules that they need beside those that the current table uses. routes: all that touch them;
- * pieces: the same without what is left out. judged: somebody is there to be refused; else what a
- * rule can't hold of an interface's prefixes is not steered. -ENOSPC with a text: too many rules or
+ * pieces: the same without what is left out. What a rule can't hold of an interface's prefixes is
+ * refused to a user, and not steered where nobody is there; root does not have to step back for
+ * other users' ones. -ENOSPC with a text: too many rules or
  * prefixes; -ENOMEM. Also after a failure the outcome is to be discarded.
  */
 int sks_compile(struct sks_space *space, struct sks_ranges ranges[2],
-		const struct sks_routes *routes, const struct sks_routes *pieces, bool judged,
-		struct sks_verdict *verdict);
+		const struct sks_routes *routes, const struct sks_routes *pieces,
+		enum sks_judged judged, struct sks_verdict *verdict);
 /* After sks_store_commit: what only the old table used is free. */
 void sks_compile_publish(struct sks_space *space);
 /* Instead of a commit; does nothing where nothing was compiled. */

@@ -1,93 +1,16 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* Owns what belongs to others: sockets that hold ports already, and other services' routes. */
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "claims.h"
 #include "conflict.h"
+#include "exclusive.h"
+#include "policy.h"
+#include "probe.h"
 
-static int by_cookie(const void *pa, const void *pb)
-{
-	const uint64_t *a = pa, *b = pb;
-
-	return (*a > *b) - (*a < *b);
-}
-
-/* The cookies of the service's sockets, sorted; malloc'd. NULL: no memory. */
-static uint64_t *own_cookies(const struct sks_change *change, size_t *ret_n)
-{
-	const struct sks_space *space = change->space;
-	uint16_t number = sks_service_number(space, change->service);
-	uint64_t *cookies = calloc(space->n_slots + 1u, sizeof(*cookies));
-	size_t n = 0;
-
-	if (!cookies)
-		return NULL;
-	if (change->socket)
-		cookies[n++] = change->socket->cookie;
-	for (uint32_t i = 1; i < space->n_slots; i++) {
-		const struct sks_slot *slot = &space->maps.slots[i];
-
-		if (slot->cookie && space->maps.dests[slot->dest].service == number)
-			cookies[n++] = slot->cookie;
-	}
-	qsort(cookies, n, sizeof(*cookies), by_cookie);
-	*ret_n = n;
-	return cookies;
-}
-
-/* All that the list is looked at for; the lower port first. */
-static int by_place(const void *pa, const void *pb)
-{
-	const struct sks_held *a = pa, *b = pb;
-
-	return a->port - b->port ?: memcmp(&a->addr, &b->addr, sizeof(a->addr)) ?:
-	       a->both_families - b->both_families ?: (a->uid > b->uid) - (a->uid < b->uid);
-}
-
-/* Of a group that shares a port one is enough. */
-static void sort_held(struct sks_held_list *list)
-{
-	size_t kept = 0;
-
-	if (!list->n)
-		return;
-	qsort(list->held, list->n, sizeof(*list->held), by_place);
-	for (size_t i = 1; i < list->n; i++) {
-		if (by_place(&list->held[kept], &list->held[i]))
-			list->held[++kept] = list->held[i];
-	}
-	list->n = kept + 1;
-}
-
-int sks_conflict_held(const struct sks_change *change, uint8_t proto,
-		      const struct sks_port_range *ranges, size_t n, struct sks_held_list *ret_list)
-{
-	struct sks_held_list list = {};
-	uint64_t *own;
-	size_t n_own = 0, kept = 0;
-	int err = sks_diag_held(change->netns, proto == SKS_UDP ? IPPROTO_UDP : IPPROTO_TCP, ranges,
-				n, &list);
-
-	if (err)
-		return sks_refuse(change->verdict, err, "cannot list the namespace's sockets: %s",
-				  strerror(-err));
-	own = own_cookies(change, &n_own);
-	if (!own) {
-		sks_held_free(&list);
-		return -ENOMEM;
-	}
-	for (size_t i = 0; i < list.n; i++) {
-		if (!bsearch(&list.held[i].cookie, own, n_own, sizeof(*own), by_cookie))
-			list.held[kept++] = list.held[i];
-	}
-	free(own);
-	list.n = kept;
-	sort_held(&list);
-	*ret_list = list;
-	return 0;
-}
+#define TRIES_MAX 8 /* at ports and addresses; a list takes no longer */
 
 static size_t held_from(const struct sks_held_list *list, uint32_t port)
 {
@@ -125,9 +48,18 @@ static void remark_own(const struct sks_change *change, const struct sks_held *h
 			   held->uid, held->port);
 }
 
+static bool yields_at(const struct sks_space *space, const struct sks_route *route, uint32_t port)
+{
+	struct sks_range part;
+
+	return sks_route_yields(space, route, &part) && port >= part.first && port <= part.last;
+}
+
 static int check_held(const struct sks_change *change, const struct sks_route *route,
 		      const struct sks_held_list *list)
 {
+	bool shadows = sks_policy_shadows(change->peer);
+
 	for (size_t i = held_from(list, route->first); i < list->n; i++) {
 		const struct sks_held *held = &list->held[i];
 
@@ -136,10 +68,13 @@ static int check_held(const struct sks_change *change, const struct sks_route *r
 		/* Would packets for the prefix reach this socket, were it not for us? */
 		if (!held->both_families && !sks_prefix_intersects(&held->addr, &route->prefix))
 			continue;
-		if (change->peer->root && route->prefix.len && !held->addr.len)
+		if (yields_at(change->space, route, held->port) ||
+		    (shadows && route->prefix.len && !held->addr.len))
 			continue; /* the longer prefix wins */
 		if (held->uid != change->peer->uid)
 			return refuse_held(change, route, held);
+		if (held->idle)
+			continue; /* is only being made */
 		/* A guarded port is often that of a group of the server's own. */
 		if (route->dest != SKS_DEST_GUARD)
 			remark_own(change, held);
@@ -232,8 +167,25 @@ static bool overlap(const struct sks_route *a, const struct sks_route *b)
 	       (!a->ifindex || !b->ifindex || a->ifindex == b->ifindex);
 }
 
+/* Is there a port that both have, and that is exclusive in both? */
+static bool meet(const struct sks_space *space, const struct sks_route *a,
+		 const struct sks_route *b)
+{
+	struct sks_range of_a[2], of_b[2];
+	size_t n_a = sks_route_exclusive(space, a, of_a), n_b = sks_route_exclusive(space, b, of_b);
+
+	for (size_t i = 0; overlap(a, b) && i < n_a * n_b; i++) {
+		const struct sks_range *one = &of_a[i / n_b], *two = &of_b[i % n_b];
+
+		if (one->first <= two->last && two->first <= one->last)
+			return true;
+	}
+	return false;
+}
+
 /* Does another user's exclusive route meet an exclusive one of the fresh ones? */
-static bool meets_exclusive(const struct fresh *fresh, const struct sks_route *other)
+static bool meets_exclusive(const struct sks_space *space, const struct fresh *fresh,
+			    const struct sks_route *other)
 {
 	/* Exclusive ones that reach it begin less than that before it. */
 	struct sks_route from = {
@@ -248,7 +200,7 @@ static bool meets_exclusive(const struct fresh *fresh, const struct sks_route *o
 
 		if (route->proto != other->proto || route->first > other->last)
 			break;
-		if (!sks_route_yields(route) && overlap(route, other))
+		if (meet(space, route, other))
 			return true;
 	}
 	return false;
@@ -264,7 +216,7 @@ static int check_other(const struct sks_change *change, const struct fresh *fres
 
 	/* Where they are not the very same, precedence decides, but for other users' exclusive. */
 	if ((same == fresh->n || by_target(fresh->sorted[same], other)) &&
-	    (own || root || sks_route_yields(other) || !meets_exclusive(fresh, other)))
+	    (own || root || !meets_exclusive(change->space, fresh, other)))
 		return 0;
 	return sks_refuse(change->verdict, -EADDRINUSE, "%s is steered to %s%s%s already",
 			  sks_route_format(other, text),
@@ -272,11 +224,46 @@ static int check_other(const struct sks_change *change, const struct fresh *fres
 			  own || root ? service->label : "", own || root ? "\"" : "");
 }
 
-/* Must nobody else hold its ports? */
-static bool is_exclusive(const struct fresh *fresh, size_t i, uint8_t proto)
+/* Is it one that the change brings of that protocol? */
+static bool is_fresh(const struct fresh *fresh, size_t i, uint8_t proto)
 {
-	return fresh->is[i] && fresh->routes->routes[i].proto == proto &&
-	       !sks_route_yields(&fresh->routes->routes[i]);
+	return fresh->is[i] && fresh->routes->routes[i].proto == proto;
+}
+
+/* The socket that is being registered listens there itself, so no other one does. */
+static bool listens_there(const struct sks_change *change, const struct sks_route *route)
+{
+	const struct sks_socket *sock = change->socket;
+
+	return sock && sock->listening && sock->port == route->first &&
+	       (!sock->bound || sock->bound == sock->port) &&
+	       change->dest == &change->space->maps.dests[route->dest] &&
+	       (sock->addr.len ? sks_prefix_equal(&sock->addr, &route->prefix)
+			       : !route->prefix.len);
+}
+
+/*
+ * Where few ports at few addresses are asked for, it can be tried, once nobody else may bind them:
+ * else somebody would be refused because of the try.
+ */
+static bool are_free(const struct sks_change *change, const struct fresh *fresh, uint8_t proto)
+{
+	unsigned int tries = 0;
+
+	if (change->dry || !sks_claims_work(change->space))
+		return false;
+	for (size_t i = 0; i < fresh->routes->n; i++) {
+		const struct sks_route *route = &fresh->routes->routes[i];
+		const struct sks_prefix *addr = &route->prefix;
+
+		if (!is_fresh(fresh, i, proto) || listens_there(change, route))
+			continue;
+		if (route->first != route->last || route->ifindex || tries++ == TRIES_MAX ||
+		    (addr->len && addr->len != sks_family_bits(addr->family)) ||
+		    !sks_probe_is_free(change, proto, addr, route->first))
+			return false;
+	}
+	return true;
 }
 
 /* Against the sockets of others. */
@@ -286,47 +273,92 @@ static int check_exclusive(const struct sks_change *change, const struct fresh *
 	const struct sks_routes *routes = fresh->routes;
 	struct sks_port_range ranges[SKS_DIAG_RANGES];
 	struct sks_held_list list = {};
-	size_t n = 0;
+	struct sks_range parts[2];
+	size_t n = 0, k;
 	int err;
 
 	for (size_t i = 0; i < routes->n; i++) {
-		if (is_exclusive(fresh, i, proto) && n++ < SKS_DIAG_RANGES)
-			ranges[n - 1] = (struct sks_port_range){ routes->routes[i].first,
-								 routes->routes[i].last };
+		k = is_fresh(fresh, i, proto)
+			    ? sks_route_exclusive(change->space, &routes->routes[i], parts)
+			    : 0;
+		while (k-- > 0) {
+			if (n++ < SKS_DIAG_RANGES)
+				ranges[n - 1] = (struct sks_port_range){ (uint16_t)parts[k].first,
+									 (uint16_t)parts[k].last };
+		}
 	}
-	if (!n)
+	if (!n || are_free(change, fresh, proto))
 		return 0;
 	err = sks_conflict_held(change, proto, ranges, n, &list);
 	for (size_t i = 0; !err && i < routes->n; i++) {
-		if (is_exclusive(fresh, i, proto))
+		if (is_fresh(fresh, i, proto))
 			err = check_held(change, &routes->routes[i], &list);
 	}
 	sks_held_free(&list);
 	return err;
 }
 
-static int check_fresh(const struct sks_change *change, const struct fresh *fresh)
+/* What follows from where a server is bound, bind(2) has granted. */
+static bool is_asked(const struct sks_space *space, const struct sks_route *route)
+{
+	return sks_binding_is_asked(&space->maps.bindings[route->binding]);
+}
+
+/* Against the policy, and what others have steered. */
+static int check_routes(const struct sks_change *change, const struct fresh *fresh)
 {
 	uint16_t number = sks_service_number(change->space, change->service);
 	const struct sks_routes *routes = fresh->routes;
-	int err = check_exclusive(change, fresh, SKS_TCP)
-			  ?: check_exclusive(change, fresh, SKS_UDP);
+	int err = 0;
 
 	for (size_t i = 0; !err && i < routes->n; i++) {
-		if (routes->routes[i].service != number)
+		if (fresh->is[i] && is_asked(change->space, &routes->routes[i]))
+			err = sks_policy_place(change->peer, &routes->routes[i].prefix,
+					       change->verdict);
+		else if (routes->routes[i].service != number)
 			err = check_other(change, fresh, &routes->routes[i]);
 	}
 	return err;
 }
 
-int sks_conflict_check(struct sks_change *change, const struct sks_routes *routes)
+/* Only ranges ask where the kernel takes ports for clients; it is looked at once in any case. */
+static int see_local(const struct sks_change *change, const struct sks_routes *routes)
+{
+	uint16_t number = sks_service_number(change->space, change->service);
+	bool any = !change->space->maps.ports->head.local_last;
+	int err;
+
+	for (size_t i = 0; !any && i < routes->n; i++)
+		any = routes->routes[i].service == number && routes->routes[i].width > 1;
+	err = any ? sks_claims_see_local(change->space, change->netns) : 0;
+	return err ? sks_refuse(change->verdict, err, "cannot read the namespace's port limits: %s",
+				strerror(-err))
+		   : 0;
+}
+
+static int check(const struct sks_change *change, const struct sks_ranges *ranges,
+		 const struct fresh *fresh)
+{
+	int err = fresh->n ? check_routes(change, fresh) : 0;
+
+	/* First, so that no socket can come between the look and the claim. */
+	if (!err && !change->dry)
+		err = sks_claims_take(change->space, ranges, fresh->routes);
+	if (!err && fresh->n)
+		err = check_exclusive(change, fresh, SKS_TCP)
+			      ?: check_exclusive(change, fresh, SKS_UDP);
+	return err;
+}
+
+int sks_conflict_check(struct sks_change *change, const struct sks_ranges *ranges,
+		       const struct sks_routes *routes)
 {
 	const struct sks_scope scope = { .service = change->service };
 	struct fresh fresh = { .routes = routes };
 	struct sks_routes current = {};
-	int err = 0;
+	int err = see_local(change, routes);
 
-	if (change->service->born != sks_next_epoch(change->space))
+	if (!err && change->service->born != sks_next_epoch(change->space))
 		err = sks_routes_resolve(change->space, sks_epoch(&change->space->maps), scope,
 					 NULL, &current, change->verdict);
 	if (err)
@@ -335,7 +367,7 @@ int sks_conflict_check(struct sks_change *change, const struct sks_routes *route
 	fresh.sorted = calloc(routes->n + 1, sizeof(struct sks_route *));
 	if (fresh.is && fresh.sorted) {
 		find_new(&fresh, sks_service_number(change->space, change->service), &current);
-		err = fresh.n ? check_fresh(change, &fresh) : 0;
+		err = check(change, ranges, &fresh);
 	} else {
 		err = -ENOMEM;
 	}

@@ -17,11 +17,14 @@
 #include "../common/cleanup.h"
 #include "netlink.h"
 
+#define TCP_BOUND_INACTIVE 13 /* sock_diag's own: asked for so, and told as TCP_CLOSE */
+
 #define HELD_MAX (1u << 20) /* a namespace with more is refused rather than served slowly */
 
 struct growing {
 	struct sks_held_list list;
 	size_t room;
+	bool tcp;
 };
 
 static int append(struct growing *g, const struct sks_held *held)
@@ -70,6 +73,7 @@ static int take_v6only(const struct nlattr *attr, void *data)
 static int take_held(const struct nlmsghdr *nlh, void *data)
 {
 	const struct inet_diag_msg *msg = mnl_nlmsg_get_payload(nlh);
+	struct growing *g = data;
 	struct sks_held held;
 	bool v6only = false;
 	int err;
@@ -84,22 +88,23 @@ static int take_held(const struct nlmsghdr *nlh, void *data)
 	mnl_attr_parse(nlh, sizeof(*msg), take_v6only, &v6only);
 	/* Bound to ::ffff:0.0.0.0, an IPv6 socket takes IPv4 alone: it is AF_INET here. */
 	held.both_families = held.addr.family == AF_INET6 && held.addr.len == 0 && !v6only;
+	held.idle = g->tcp && msg->idiag_state != TCP_LISTEN;
 	held.uid = msg->idiag_uid;
 	held.cookie = (uint64_t)msg->id.idiag_cookie[1] << 32 | msg->id.idiag_cookie[0];
-	return append(data, &held);
+	return append(g, &held);
 }
 
 static uint32_t states_of(uint8_t proto)
 {
 	/* An unconnected UDP socket is in TCP_CLOSE, a connected one in TCP_ESTABLISHED. */
-	return 1u << (proto == IPPROTO_TCP ? TCP_LISTEN : TCP_CLOSE);
+	return proto == IPPROTO_TCP ? 1u << TCP_LISTEN | 1u << TCP_BOUND_INACTIVE : 1u << TCP_CLOSE;
 }
 
 int sks_diag_held(int netns, uint8_t proto, const struct sks_port_range *ranges, size_t n,
 		  struct sks_held_list *ret_list)
 {
 	const struct sks_netlink_wanted wanted = { proto, states_of(proto), ranges, n };
-	struct growing g = { 0 };
+	struct growing g = { .tcp = proto == IPPROTO_TCP };
 	int err = -EINTR;
 
 	for (int i = 0; i < SKS_DIAG_ATTEMPTS && err == -EINTR; i++) {

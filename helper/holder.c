@@ -8,14 +8,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../common/cleanup.h"
 #include "../common/text.h"
 
+#define CLOCK_EVERY 256 /* descriptors from one look at the clock to the next */
+
 /* Called for each socket of a process; anything but 0 ends the walk. */
 typedef int socket_fn(pid_t pid, int fd, uint32_t inode, void *data);
-typedef int pid_fn(pid_t pid, void *data);
 
 /* Makes room for one element more, in steps that double. */
 static void *grow(void *list, size_t n, size_t size)
@@ -30,7 +32,33 @@ static bool parse_number(const char *name, uint32_t *ret_number)
 	return sks_uint_parse(name, strlen(name), INT32_MAX, ret_number) == 0;
 }
 
-static int each_process(pid_fn *fn, void *data)
+static unsigned int limit_ms; /* 0: none */
+static int64_t deadline;
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+void sks_holder_limit(unsigned int ms)
+{
+	limit_ms = ms;
+}
+
+static void begin_walk(void)
+{
+	deadline = limit_ms ? now_ms() + limit_ms : 0;
+}
+
+int sks_holder_in_time(void)
+{
+	return deadline && now_ms() > deadline ? -ETIMEDOUT : 0;
+}
+
+int sks_each_process(sks_pid_fn *fn, void *data)
 {
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;
@@ -39,9 +67,10 @@ static int each_process(pid_fn *fn, void *data)
 
 	if (!proc)
 		return -errno;
+	begin_walk();
 	while (!err && (entry = readdir(proc))) {
 		if (parse_number(entry->d_name, &pid))
-			err = fn((pid_t)pid, data);
+			err = fn((pid_t)pid, data) ?: sks_holder_in_time();
 	}
 	(void)closedir(proc);
 	return err;
@@ -68,7 +97,7 @@ static int each_socket(pid_t pid, socket_fn *fn, void *data)
 {
 	char path[32];
 	struct dirent *entry;
-	uint32_t fd, inode;
+	uint32_t fd, inode, seen = 0;
 	int err = 0;
 	DIR *fds;
 
@@ -82,6 +111,8 @@ static int each_socket(pid_t pid, socket_fn *fn, void *data)
 		inode = inode_of_link(dirfd(fds), entry->d_name);
 		if (inode)
 			err = fn(pid, (int)fd, inode, data);
+		if (!err && ++seen % CLOCK_EVERY == 0)
+			err = sks_holder_in_time();
 	}
 	(void)closedir(fds);
 	return err;
@@ -119,7 +150,7 @@ static int search_process(pid_t pid, void *data)
 int sks_holders_find(const uint32_t *inodes, size_t n, struct sks_holders *ret_holders)
 {
 	struct search search = { .inodes = inodes, .n = n };
-	int err = each_process(search_process, &search);
+	int err = sks_each_process(search_process, &search);
 
 	if (err)
 		free(search.found.list);
@@ -162,7 +193,8 @@ pid_t sks_holders_top(const struct sks_holders *holders, pid_t pid)
 {
 	pid_t parent;
 
-	while ((parent = sks_parent(pid)) > 1 && sks_holds(holders, parent))
+	while (!sks_holder_in_time() && (parent = sks_parent(pid)) > 1 &&
+	       sks_holds(holders, parent))
 		pid = parent;
 	return pid;
 }
@@ -179,7 +211,7 @@ int sks_is_held_elsewhere(uint32_t inode, pid_t pid)
 	for (size_t i = 0; i < holders.n && !err; i++)
 		err = sks_holders_top(&holders, holders.list[i].pid) != top;
 	free(holders.list);
-	return err;
+	return sks_holder_in_time() ?: err;
 }
 
 struct relative {
@@ -253,7 +285,7 @@ static int collect(const struct relatives *all, struct sks_pids *ret_pids)
 int sks_descendants(const pid_t *pids, size_t n, struct sks_pids *ret_pids)
 {
 	struct relatives all = { 0 };
-	int err = each_process(take_relative, &all);
+	int err = sks_each_process(take_relative, &all);
 
 	if (!err && all.n)
 		qsort(all.list, all.n, sizeof(*all.list), by_pid);
@@ -309,6 +341,7 @@ int sks_sockets_of(const struct sks_pids *pids, struct sks_inodes *ret_inodes)
 	struct sks_inodes inodes = { 0 };
 	int err = 0;
 
+	begin_walk();
 	for (size_t i = 0; !err && i < pids->n; i++)
 		err = each_socket(pids->list[i], take_inode, &inodes);
 	if (err) {

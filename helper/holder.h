@@ -34,6 +34,18 @@ struct sks_inodes {
 	size_t n;
 };
 
+/*
+ * How long each walk may take: those below then return -ETIMEDOUT, as users can make it long. 0, as
+ * at first: as long as it takes.
+ */
+void sks_holder_limit(unsigned int ms);
+/* 0, or -ETIMEDOUT: what is done with what the last walk has found counts, too. */
+int sks_holder_in_time(void);
+
+/* Calls fn for each process until it returns anything but 0: that, 0, or -errno. */
+typedef int sks_pid_fn(pid_t pid, void *data);
+int sks_each_process(sks_pid_fn *fn, void *data);
+
 /* Every descriptor of every process that is one of these n sockets. 0 or -errno. */
 int sks_holders_find(const uint32_t *inodes, size_t n, struct sks_holders *ret_holders);
 

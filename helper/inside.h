@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * Owns what has to be done inside another network namespace: open a socket there, read its sysctls.
- * For a process of one thread that never leaves its own namespace by itself. Each call is back
- * before it returns, and aborts the process when there is no way back; visiting needs CAP_SYS_ADMIN
- * in both namespaces, a call for the process's own needs nothing.
+ * The helper has a worker for that, with CAP_SYS_ADMIN alone, which visiting needs in both
+ * namespaces; a call for its own namespace needs nothing. Without a worker, in a process of one
+ * thread that never leaves its own namespace by itself, each call is back before it returns, and
+ * aborts the process when there is no way back.
  */
 #ifndef SKSTEER_INSIDE_H
 #define SKSTEER_INSIDE_H
 
 #include <stdint.h>
 #include <sys/types.h>
+
+#include "worker.h"
+
+extern struct sks_worker sks_inside_worker;
 
 /*
  * The network namespace of a socket, by SIOCGSKNS (needs CAP_NET_ADMIN over it). *ret_netns is a
@@ -19,7 +24,10 @@
  */
 int sks_netns_of_socket(int sock, int *ret_netns, uint64_t *ret_ino);
 
-/* That namespace, if the process is in it: as above. -ESRCH: it is not. */
+/*
+ * That namespace, if the process is in it: as above. -ESRCH: it is not. Of another process than
+ * the caller's own it is asked of the holder (process.h).
+ */
 int sks_netns_of_process(pid_t pid, uint64_t ino);
 
 /*
@@ -28,7 +36,9 @@ int sks_netns_of_process(pid_t pid, uint64_t ino);
  */
 uint64_t sks_netns_cookie(int sock);
 
-/* socket(2) in that namespace: a CLOEXEC descriptor the caller owns and must close soon, or -errno.
+/*
+ * socket(2) in that namespace, of NETLINK_SOCK_DIAG, NETLINK_ROUTE, TCP or UDP: a CLOEXEC
+ * descriptor the caller owns and must close soon, or -errno.
  */
 int sks_inside_socket(int netns, int domain, int type, int protocol);
 
@@ -36,6 +46,9 @@ struct sks_port_limits {
 	uint16_t unprivileged_start;	  /* ports below need privilege; 0: none do */
 	uint16_t local_first, local_last; /* net.ipv4.ip_local_port_range, inclusive */
 };
+
+/* Closes what is kept of namespaces that have gone. */
+void sks_inside_forget(void);
 
 /* That namespace's sysctls, through the /proc that the caller sees. 0 or -errno. */
 int sks_inside_port_limits(int netns, struct sks_port_limits *ret_limits);

@@ -286,8 +286,8 @@ bool sks_instances_fall_back(struct sks_space *space)
 		if (!sks_in_next(space, service))
 			continue;
 		if (!views[i].up && views[i].latest) {
-			sks_log(SKS_LOG_INFO, "\"%s\" is process %u's again", service->label,
-				space->maps.slots[views[i].latest].pid);
+			sks_log_of(service->uid, SKS_LOG_INFO, "\"%s\" is process %u's again",
+				   service->label, space->maps.slots[views[i].latest].pid);
 			sks_instance_restore(space, service, views[i].latest);
 			any = true;
 		}

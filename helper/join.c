@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* Owns instances that serve a label together (see join.h). */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "dest.h"
 #include "group.h"
-#include "holder.h"
 #include "join.h"
+#include "process.h"
 #include "resolve.h"
 #include "slot.h"
 
@@ -74,28 +73,43 @@ static bool is_of_service(const struct sks_space *space, uint32_t i,
 	return space->maps.slots[i].cookie && sks_service_of_slot(space, i) == service;
 }
 
+/* Of those from *i on: as many as can be asked for at once. */
+static size_t next_inodes(const struct sks_space *space, const struct sks_service *service,
+			  uint32_t *i, uint32_t slots[SKS_PROCESS_INODES],
+			  uint32_t inodes[SKS_PROCESS_INODES])
+{
+	size_t n = 0;
+
+	for (; *i < space->n_slots && n < SKS_PROCESS_INODES; (*i)++) {
+		if (!is_of_service(space, *i, service))
+			continue;
+		slots[n] = *i;
+		inodes[n++] = space->maps.slots[*i].inode;
+	}
+	return n;
+}
+
 /* By who registered it, or, where that one is gone, by who has it. */
 static uint32_t find_slot(const struct sks_space *space, const struct sks_service *service,
 			  pid_t pid)
 {
-	struct sks_pids one = { .list = &pid, .n = 1 };
-	struct sks_inodes has = {};
-	uint32_t found = 0;
+	uint32_t slots[SKS_PROCESS_INODES], inodes[SKS_PROCESS_INODES], i;
+	size_t n;
 
-	for (uint32_t i = 1; i < space->n_slots; i++) {
+	for (i = 1; i < space->n_slots; i++) {
 		if (is_of_service(space, i, service) && (pid_t)space->maps.slots[i].pid == pid)
 			return i;
 	}
 	/* Of that process alone: nobody is to wait for a walk through all of them. */
-	if (sks_sockets_of(&one, &has))
-		return 0;
-	for (uint32_t i = 1; !found && i < space->n_slots; i++) {
-		if (is_of_service(space, i, service) &&
-		    sks_inodes_have(&has, space->maps.slots[i].inode))
-			found = i;
+	for (i = 1; (n = next_inodes(space, service, &i, slots, inodes));) {
+		int held = sks_process_holds(pid, inodes, n);
+
+		if (held >= 0 && (size_t)held < n)
+			return slots[held];
+		if (held != -ESRCH)
+			break;
 	}
-	free(has.list);
-	return found;
+	return 0;
 }
 
 int sks_join_weigh(struct sks_space *space, const struct sks_service *service, pid_t pid,

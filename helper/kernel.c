@@ -22,6 +22,13 @@ bool sks_kernel_knows_ingress(void)
 	return major > 5 || (major == 5 && minor >= 17);
 }
 
+bool sks_kernel_has_barrier(void)
+{
+	long commands = syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0, 0);
+
+	return commands >= 0 && commands & MEMBARRIER_CMD_GLOBAL;
+}
+
 void sks_kernel_grace(void)
 {
 	int packet;
@@ -29,7 +36,7 @@ void sks_kernel_grace(void)
 	/* Runs synchronize_rcu() in the kernel; programs run in an RCU read-side section. */
 	if (!syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
 		return;
-	/* Not with nohz_full. Closing a packet socket waits for the same. */
+	/* Closing a packet socket waits for the same. */
 	packet = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	sks_closep(&packet);
 }

@@ -42,8 +42,8 @@ void sks_ask_promote(struct sks_asked *asked)
 	sks_instance_restore(space, service, slot);
 	open_all(space, service, change.promotes);
 	if (!sks_change_finish(&change))
-		sks_log(SKS_LOG_INFO, "user %u: \"%s\" is process %u's", asked->peer.uid,
-			service->label, space->maps.slots[slot].pid);
+		sks_log_of(asked->peer.uid, SKS_LOG_INFO, "user %u: \"%s\" is process %u's",
+			   asked->peer.uid, service->label, space->maps.slots[slot].pid);
 }
 
 /* Their servers go on, and may register anew. */
@@ -66,7 +66,8 @@ void sks_ask_unregister(struct sks_asked *asked)
 	if (!service)
 		return;
 	number = sks_service_number(space, service);
-	sks_log(SKS_LOG_INFO, "user %u: \"%s\" is over", asked->peer.uid, service->label);
+	sks_log_of(asked->peer.uid, SKS_LOG_INFO, "user %u: \"%s\" is over", asked->peer.uid,
+		   service->label);
 	sks_service_kill(space, service);
 	if (sks_change_republish(space))
 		(void)sks_refuse(&asked->verdict, -EIO, "cannot publish the change");

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/* Owns which ports the wide ranges of a service leave to others, and the records of that. */
+/* Owns which ports the routes of a service that yield leave to others, and the records of that. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "conflict.h"
-#include "inside.h"
+#include "exclusive.h"
 
 /* Where a wide route leads packets from; those of one prefix do not overlap. */
 struct place {
@@ -13,10 +13,11 @@ struct place {
 	uint32_t first, last;
 };
 
-/* The service's wide routes of one protocol. */
+/* What yields of the service's routes of one protocol. */
 struct wide {
 	struct place *places; /* by prefix, then by port */
 	size_t n;
+	bool all;				/* "*", or more ports than SKS_RANGE_EXCLUSIVE */
 	bool lens[2][129];			/* by family: that some place has */
 	int32_t depth[2][SKS_PORT_NUMBERS + 1]; /* by family: how many places hold the port */
 };
@@ -75,31 +76,30 @@ static int find_wide(const struct sks_change *change, const struct sks_routes *r
 		     uint8_t proto, struct wide **ret_wide)
 {
 	uint16_t number = sks_service_number(change->space, change->service);
-	struct wide *wide;
-	size_t n = 0;
+	struct sks_range part;
+	struct wide *wide = NULL;
 
-	for (size_t i = 0; i < routes->n; i++)
-		n += routes->routes[i].service == number && routes->routes[i].proto == proto &&
-		     sks_route_yields(&routes->routes[i]);
-	*ret_wide = NULL;
-	if (!n)
-		return 0;
-	wide = calloc(1, sizeof(*wide));
-	if (!wide)
-		return -ENOMEM;
-	*ret_wide = wide;
-	wide->places = calloc(n, sizeof(*wide->places));
-	if (!wide->places)
-		return -ENOMEM;
 	for (size_t i = 0; i < routes->n; i++) {
 		const struct sks_route *route = &routes->routes[i];
 
-		if (route->service == number && route->proto == proto && sks_route_yields(route))
-			wide->places[wide->n++] =
-				(struct place){ route->prefix, route->first, route->last };
+		if (route->service != number || route->proto != proto ||
+		    !sks_route_yields(change->space, route, &part))
+			continue;
+		if (!wide) {
+			wide = calloc(1, sizeof(*wide));
+			*ret_wide = wide;
+			if (wide)
+				wide->places = calloc(routes->n - i, sizeof(*wide->places));
+			if (!wide || !wide->places)
+				return -ENOMEM;
+		}
+		wide->places[wide->n++] = (struct place){ route->prefix, part.first, part.last };
+		wide->all |= route->width > SKS_RANGE_EXCLUSIVE;
 	}
-	merge_places(wide);
-	measure_depth(wide);
+	if (wide) {
+		merge_places(wide);
+		measure_depth(wide);
+	}
 	return 0;
 }
 
@@ -164,21 +164,22 @@ static int mark(const struct sks_change *change, const struct wide *wide, uint8_
 		uint8_t marks[SKS_PORT_NUMBERS + 1])
 {
 	struct sks_held_list list = {};
-	struct sks_port_limits limits;
+	struct sks_range local;
 	int err = sks_conflict_held(change, proto, NULL, 0, &list);
 
 	if (err)
 		return err;
-	for (size_t i = 0; i < list.n; i++)
+	for (size_t i = 0; i < list.n; i++) {
+		if (list.held[i].idle)
+			continue; /* most become clients, or listen soon */
 		marks[list.held[i].port] |= is_reached(wide, &list.held[i]);
+	}
 	sks_held_free(&list);
-	if (proto != SKS_UDP)
+	if (proto != SKS_UDP || !wide->all)
 		return 0;
 	/* A reply to a local client would be steered back to the server, for ever. */
-	err = sks_inside_port_limits(change->netns, &limits);
-	if (err)
-		return sks_refuse(change->verdict, err, "cannot read the namespace's port limits");
-	memset(marks + limits.local_first, 1, limits.local_last - limits.local_first + 1u);
+	local = sks_local_ports(change->space);
+	memset(marks + local.first, 1, local.last - local.first + 1);
 	return 0;
 }
 

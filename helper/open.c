@@ -15,10 +15,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "bpf.h"
 #include "log.h"
 #include "policy.h"
 #include "request.h"
-#include "socket.h"
+#include "stranger.h"
 
 /* What bind(2) is to be called with. */
 struct address {
@@ -54,14 +55,12 @@ static struct address address_of(const struct sks_request *req)
 	return addr;
 }
 
-static int check(struct sks_asked *asked, struct sks_target *target)
+static int check(struct sks_asked *asked, struct sks_target *target, uint64_t *ret_cookie)
 {
 	struct sks_socket sock;
 	int err;
 
-	if (asked->fd < 0)
-		return sks_refuse(&asked->verdict, -EBADF, "no descriptor came along");
-	err = sks_socket_read(asked->fd, &sock, &asked->verdict);
+	err = sks_stranger_read(asked->fd, &sock, &asked->verdict);
 	if (err)
 		return err;
 	err = sks_ask_netns(asked);
@@ -73,6 +72,7 @@ static int check(struct sks_asked *asked, struct sks_target *target)
 	err = sks_policy_open(&asked->peer, asked->netns, target, &asked->verdict);
 	if (!err && sock.port)
 		return sks_refuse(&asked->verdict, -EINVAL, "the socket is bound already");
+	*ret_cookie = sock.cookie;
 	return err;
 }
 
@@ -88,25 +88,34 @@ static void judge_and_bind(struct sks_asked *asked, const struct address *addr,
 			   struct sks_target *target)
 {
 	char text[SKS_TARGET_STRLEN];
+	uint64_t cookie = 0;
+	int err;
 
-	if (check(asked, target))
+	if (check(asked, target, &cookie))
 		return;
-	if (has_left(asked))
+	if (has_left(asked)) {
 		(void)sks_refuse(&asked->verdict, -ETIMEDOUT, "the server has not waited");
-	else if (bind(asked->fd, &addr->any, addr->len))
-		(void)sks_refuse(&asked->verdict, -errno, "%s: %s", sks_target_format(target, text),
-				 strerror(errno));
+		return;
+	}
+	/* Its user's own claims do not stand in its way, others' do. */
+	err = sks_bpf_bind_as(cookie, asked->peer.uid)
+		      ?: sks_stranger_bind(asked->fd, &addr->any, addr->len);
+	if (err != -ETIMEDOUT) /* else stranger.c says when */
+		sks_bpf_bound(cookie);
+	if (err)
+		(void)sks_refuse(&asked->verdict, err, "%s: %s", sks_target_format(target, text),
+				 strerror(-err));
 }
 
 static void log_opening(const struct sks_asked *asked, const struct sks_target *target)
 {
 	char text[SKS_TARGET_STRLEN];
 
-	sks_log(asked->verdict.err ? SKS_LOG_WARNING : SKS_LOG_INFO,
-		"user %u process %d opens %s in net-%llu: %s", asked->peer.uid,
-		(int)asked->peer.pid, sks_target_format(target, text),
-		(unsigned long long)asked->netns_ino,
-		asked->verdict.err ? asked->verdict.text : "granted");
+	sks_log_of(asked->peer.uid, asked->verdict.err ? SKS_LOG_WARNING : SKS_LOG_INFO,
+		   "user %u process %d opens %s in net-%llu: %s", asked->peer.uid,
+		   (int)asked->peer.pid, sks_target_format(target, text),
+		   (unsigned long long)asked->netns_ino,
+		   asked->verdict.err ? asked->verdict.text : "granted");
 }
 
 void sks_ask_open(struct sks_asked *asked)

@@ -2,37 +2,48 @@
 /* Owns who asks: what the kernel says of the other end of a connection (see peer.h). */
 #include <errno.h>
 #include <linux/capability.h>
-#include <stdio.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../common/cleanup.h"
 #include "peer.h"
+#include "process.h"
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+
+#define HAS(caps, cap) ((caps)&1u << (cap))
+
+/* -1: before 6.5. *ret_gone: the kernel knows it, and it has ended. */
+int sks_peer_pidfd(int fd, bool *ret_gone)
+{
+	int pidfd;
+	socklen_t len = sizeof(pidfd);
+
+	*ret_gone = false;
+	if (!getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &len))
+		return pidfd;
+	*ret_gone = errno != ENOPROTOOPT;
+	return -1;
+}
 
 /*
- * The peer's effective capabilities in our own user namespace: in another one it has none here. It
- * may have become another program since it connected: a setuid one, which has them all, or one with
- * file capabilities. The files of such a process are root's until it runs another program, and who
- * has entered a user namespace stays there: so both are looked at last.
+ * Effective capabilities in our own user namespace: in another one the peer has none here. What it
+ * has by its own account is asked first, as that costs little and most have none.
  */
-static uint32_t read_caps(const struct ucred *cred)
+static uint32_t read_caps(int fd, const struct ucred *cred)
 {
-	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, cred->pid };
-	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3];
-	static struct stat own; /* the helper never leaves its user namespace */
-	struct stat owner, peer;
-	char path[32];
+	uint32_t claims = sks_process_claims(cred->pid);
+	struct sks_process process = { .pid = cred->pid, .uid = cred->uid };
+	CLEANUP_FD int pidfd = -1;
+	bool gone;
 
-	/* 0: of another pid namespace. To capget(2) that is the caller. */
-	if (cred->pid <= 0)
+	if (!HAS(claims, CAP_NET_BIND_SERVICE) && (cred->uid || !HAS(claims, CAP_NET_ADMIN)))
 		return 0;
-	(void)snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)cred->pid);
-	if ((!own.st_ino && stat("/proc/self/ns/user", &own)) || syscall(SYS_capget, &head, caps) ||
-	    lstat(path, &owner) || owner.st_uid != cred->uid || stat(path, &peer) ||
-	    own.st_dev != peer.st_dev || own.st_ino != peer.st_ino)
-		return 0;
-	return caps[0].effective;
+	pidfd = sks_peer_pidfd(fd, &gone);
+	process.pidfd = pidfd;
+	return !gone && sks_process_is_ours(&process) ? claims : 0;
 }
 
 int sks_peer_read(int fd, struct sks_peer *ret_peer)
@@ -43,12 +54,13 @@ int sks_peer_read(int fd, struct sks_peer *ret_peer)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len))
 		return -errno;
-	caps = read_caps(&cred);
+	caps = read_caps(fd, &cred);
 	*ret_peer = (struct sks_peer){
 		.uid = cred.uid,
+		.gid = cred.gid,
 		.pid = cred.pid,
-		.root = cred.uid == 0 && caps & 1u << CAP_NET_ADMIN,
-		.binds_low = caps & 1u << CAP_NET_BIND_SERVICE,
+		.root = cred.uid == 0 && HAS(caps, CAP_NET_ADMIN),
+		.binds_low = HAS(caps, CAP_NET_BIND_SERVICE),
 	};
 	return 0;
 }

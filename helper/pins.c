@@ -5,6 +5,11 @@
 #include "bpf.h"
 #include "pins.h"
 
+#define STAYS                                                              \
+	"What is steered there stays so; to steer anything else, "         \
+	"\"sksteerctl unload\" in that network namespace, then start its " \
+	"servers anew"
+
 bool sks_pins_outlive(const char *dir, uint64_t ino)
 {
 	uint32_t layout;
@@ -23,11 +28,15 @@ bool sks_pins_are_foreign(const char *dir, uint64_t ino, char ret_why[SKS_PINS_W
 		return false;
 	if (layout)
 		(void)snprintf(theirs, sizeof(theirs), "%u", layout);
-	(void)snprintf(
-		ret_why, SKS_PINS_WHYLEN,
-		"another version of sksteer made the pins in %s: map layout %s, and this "
-		"version's is %u. What is steered there stays so; to steer anything else, "
-		"\"sksteerctl unload\" in that network namespace, then start its servers anew",
-		dir, theirs, SKS_LAYOUT);
+	(void)snprintf(ret_why, SKS_PINS_WHYLEN,
+		       "another version of sksteer made the pins in %s: map layout %s, and this "
+		       "version's is %u. " STAYS,
+		       dir, theirs, SKS_LAYOUT);
 	return true;
+}
+
+void sks_pins_say_damaged(const char *dir, const char *what, char ret_why[SKS_PINS_WHYLEN])
+{
+	(void)snprintf(ret_why, SKS_PINS_WHYLEN, "the pins in %s are damaged: %s. " STAYS, dir,
+		       what);
 }

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SKS_PINS_WHYLEN 448
+#define SKS_PINS_WHYLEN 576
 
 /* Has the namespace with that number, of which the pins in dir are, died? */
 bool sks_pins_outlive(const char *dir, uint64_t ino);
@@ -16,5 +16,7 @@ bool sks_pins_outlive(const char *dir, uint64_t ino);
  * and what to do about it.
  */
 bool sks_pins_are_foreign(const char *dir, uint64_t ino, char ret_why[SKS_PINS_WHYLEN]);
+/* The same of pins of which something is no helper's doing: what it is, from sks_sound(). */
+void sks_pins_say_damaged(const char *dir, const char *what, char ret_why[SKS_PINS_WHYLEN]);
 
 #endif

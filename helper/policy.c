@@ -1,173 +1,209 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/* Owns who may steer and open what: the built-in rule, and what the policy file adds to it. */
+/* Owns who may steer and open what: the built-in rule, and what the policy file says otherwise. */
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
-#include "inside.h"
+#include "groups.h"
 #include "policy.h"
+#include "policy_usage.h"
+
+#define QUOTA_LISTENERS 128u /* at least */
 
 static const struct sks_policy_file none = { .path = SKS_POLICY_PATH };
-static const struct sks_policy_file *policy_file = &none;
+static const struct sks_policy_file *policy = &none;
+
+static const struct sks_prefix every4 = { .family = AF_INET }, every6 = { .family = AF_INET6 };
 
 void sks_policy_use(const struct sks_policy_file *file)
 {
-	policy_file = file;
+	policy = file;
 }
 
-struct usage {
-	uint64_t ports; /* "*" by a million */
-	unsigned int sockets, labels, listeners;
-};
-
-/* What a spec brings, be it the one that counts now or one that may count again. */
-struct spec_use {
-	uint16_t service;
-	uint32_t spec;
-	uint64_t ports;
-};
-
-struct spec_uses {
-	struct spec_use list[2 * SKS_QUOTA_SOCKETS]; /* hardly more than sockets */
-	size_t n;
-};
-
-static void count_spec(struct spec_uses *uses, const struct sks_binding *binding,
-		       struct usage *usage)
+/* Nothing else is asked of who was granted what it has. The database may be a server elsewhere. */
+static bool shadows_by_group(void)
 {
-	uint64_t ports = binding->last - binding->first + 1u;
-	size_t i = uses->n;
-
-	while (i && (uses->list[i - 1].service != binding->service ||
-		     uses->list[i - 1].spec != binding->spec))
-		i--;
-	if (i)
-		uses->list[i - 1].ports += ports;
-	else if (uses->n < sizeof(uses->list) / sizeof(*uses->list))
-		uses->list[uses->n++] = (struct spec_use){ binding->service, binding->spec, ports };
-	else
-		usage->ports += ports;
-}
-
-/* Of each service's specs only one counts at a time: the largest is what its user may have. */
-static void sum_specs(const struct spec_uses *uses, struct usage *usage)
-{
-	for (size_t i = 0; i < uses->n; i++) {
-		const struct spec_use *one = &uses->list[i];
-		bool largest = true;
-
-		for (size_t k = 0; k < uses->n; k++) {
-			const struct spec_use *other = &uses->list[k];
-
-			if (other->service == one->service &&
-			    (other->ports > one->ports || (other->ports == one->ports && k < i)))
-				largest = false;
-		}
-		usage->ports += largest ? one->ports : 0;
-	}
-}
-
-static void count_bindings(const struct sks_space *space, const uint8_t own[SKS_MAX_SERVICES],
-			   struct usage *usage)
-{
-	uint32_t next = sks_next_epoch(space);
-	struct spec_uses uses = {};
-
-	for (uint32_t i = 0; i < space->n_bindings; i++) {
-		const struct sks_binding *binding = &space->maps.bindings[i];
-
-		if (!own[binding->service] || !sks_alive(binding->born, binding->died, next))
-			continue;
-		if (binding->source == SKS_FROM_SPEC)
-			count_spec(&uses, binding, usage);
-		else if (binding->source == SKS_FROM_CTL)
-			usage->ports += binding->last - binding->first + 1u;
-	}
-	sum_specs(&uses, usage);
-}
-
-static void count_space(const struct sks_space *space, uint32_t uid, struct usage *usage)
-{
-	const struct sks_maps *maps = &space->maps;
-	uint32_t next = sks_next_epoch(space);
-	uint8_t own[SKS_MAX_SERVICES] = {};
 	bool any = false;
 
-	for (uint32_t i = 0; i < space->n_services; i++) {
-		const struct sks_service *service = &maps->services[i];
-
-		if (service->uid != uid || !sks_alive(service->born, service->died, next))
-			continue;
-		usage->labels += service->named;
-		own[i] = 1;
-		any = true;
-	}
-	if (!any)
-		return;
-	count_bindings(space, own, usage);
-	for (uint32_t i = 1; i < space->n_dests; i++) {
-		const struct sks_dest *dest = &maps->dests[i];
-
-		usage->listeners += own[dest->service] && sks_alive(dest->born, dest->died, next);
-	}
-	for (uint32_t i = 1; i < space->n_slots; i++) {
-		usage->sockets += maps->slots[i].cookie &&
-				  own[maps->dests[maps->slots[i].dest].service];
-	}
+	for (size_t i = 0; !any && i < policy->n_sections; i++)
+		any = policy->sections[i].of == SKS_POLICY_OF_GROUP &&
+		      policy->sections[i].lines[SKS_POLICY_SHADOW];
+	return any;
 }
 
-/* As sks_policy_file_lacks(); place NULL: at every address of both families. */
-static uint16_t lacks(const struct sks_peer *peer, uint8_t proto, const struct sks_prefix *place,
-		      uint16_t first, uint16_t last)
+struct sks_peer sks_policy_absent(uint32_t uid)
 {
-	static const struct sks_prefix every4 = { .family = AF_INET },
-				       every6 = { .family = AF_INET6 };
-	uint16_t port =
-		sks_policy_file_lacks(policy_file, peer->uid, proto, place ?: &every4, first, last);
+	struct sks_peer peer = { .uid = uid, .gid = (gid_t)-1, .root = !uid, .granted = true };
 
-	if (port || place)
-		return port;
-	return sks_policy_file_lacks(policy_file, peer->uid, proto, &every6, first, last);
+	if (!peer.root && shadows_by_group())
+		(void)sks_groups_of_user(&peer);
+	return peer;
 }
 
-static int refuse_low(const struct sks_peer *peer, const struct sks_target *target, uint16_t port,
-		      const struct sks_port_limits *limits, struct sks_verdict *verdict)
+char *sks_policy_rule_format(unsigned int line, char buf[SKS_RULE_STRLEN])
 {
-	char text[SKS_TARGET_STRLEN];
+	if (line)
+		(void)snprintf(buf, SKS_RULE_STRLEN, "%s:%u", policy->path, line);
+	else
+		(void)snprintf(buf, SKS_RULE_STRLEN, "the built-in rule");
+	return buf;
+}
 
-	return sks_refuse(verdict, -EACCES,
-			  "%s: port %u is for root (net.ipv4.ip_unprivileged_port_start is %u), "
-			  "and %s does not grant it to user %u",
-			  sks_target_format(target, text), port, limits->unprivileged_start,
-			  policy_file->path, peer->uid);
+/* What allows it, of the file. Beyond so many the first ones will do. */
+static void add_line(struct sks_ruling *ruling, unsigned int line)
+{
+	size_t i = 0;
+
+	while (i < ruling->n_lines && ruling->lines[i] != line)
+		i++;
+	if (line && i == ruling->n_lines && i < SKS_RULING_LINES)
+		ruling->lines[ruling->n_lines++] = line;
+}
+
+/* By the rule in that line (0: the built-in one), which alone decides then. */
+__attribute__((format(printf, 3, 4))) static int forbid(struct sks_ruling *ruling,
+							unsigned int line, const char *format, ...)
+{
+	va_list args;
+
+	ruling->n_lines = 0;
+	add_line(ruling, line);
+	va_start(args, format);
+	(void)vsnprintf(ruling->why, sizeof(ruling->why), format, args);
+	va_end(args);
+	return -EACCES;
+}
+
+static int check_wide(const struct sks_peer *peer, const struct sks_target *target,
+		      struct sks_ruling *ruling)
+{
+	unsigned int line;
+
+	if ((uint32_t)target->last - target->first < SKS_RANGE_EXCLUSIVE)
+		return 0;
+	if (!sks_policy_value(policy, peer, SKS_POLICY_WIDE, &line))
+		return forbid(ruling, line, "\"*\" and ranges of more than %u ports are for root",
+			      SKS_RANGE_EXCLUSIVE);
+	add_line(ruling, line);
+	return 0;
+}
+
+static int check_any(const struct sks_peer *peer, const struct sks_target *target,
+		     struct sks_ruling *ruling)
+{
+	unsigned int line;
+
+	/* A prefix of length 0 is "any:" of one family. */
+	if (target->where == SKS_WHERE_LISTENER ||
+	    (target->where == SKS_WHERE_PREFIX && target->where_prefix.len))
+		return 0;
+	if (!sks_policy_value(policy, peer, SKS_POLICY_ANY, &line))
+		return forbid(ruling, line,
+			      "to open at every address (\"any:\") is not for user %u", peer->uid);
+	add_line(ruling, line);
+	return 0;
+}
+
+#define OUTSIDE "%s is outside of the prefixes of user %u"
+
+/* What is known before a socket opens it; the rest: sks_policy_place(). */
+static int check_prefixes(const struct sks_peer *peer, const struct sks_target *target,
+			  struct sks_ruling *ruling)
+{
+	char text[SKS_PREFIX_STRLEN];
+	unsigned int line = 0;
+
+	if (target->where == SKS_WHERE_PREFIX &&
+	    !sks_policy_allows_prefix(policy, peer, &target->where_prefix, &line))
+		return forbid(ruling, line, OUTSIDE, sks_prefix_format(&target->where_prefix, text),
+			      peer->uid);
+	/* Of a server of one family it is that family alone. */
+	if (target->where == SKS_WHERE_ANY &&
+	    !sks_policy_allows_prefix(policy, peer, &every4, &line) &&
+	    !sks_policy_allows_prefix(policy, peer, &every6, &line))
+		return forbid(ruling, line, OUTSIDE, "every address (\"any:\")", peer->uid);
+	if (target->where == SKS_WHERE_LISTENER)
+		ruling->depends = !sks_policy_allows_prefix(policy, peer, &every4, &line) ||
+				  !sks_policy_allows_prefix(policy, peer, &every6, &line);
+	add_line(ruling, line);
+	return 0;
+}
+
+/*
+ * Up to which port, from this one on, the file grants it at every address of place (NULL: of both
+ * families); 0: not even this one.
+ */
+static uint16_t granted_to(const struct sks_peer *peer, uint8_t proto,
+			   const struct sks_prefix *place, uint16_t port, struct sks_ruling *ruling)
+{
+	const struct sks_policy_item *one =
+		sks_policy_grant(policy, peer, proto, place ?: &every4, port);
+	const struct sks_policy_item *other =
+		place ? one : sks_policy_grant(policy, peer, proto, &every6, port);
+
+	if (!one || !other)
+		return 0;
+	add_line(ruling, one->line);
+	add_line(ruling, other->line);
+	return one->target.last < other->target.last ? one->target.last : other->target.last;
+}
+
+static int forbid_low(const struct sks_peer *peer, uint16_t port,
+		      const struct sks_port_limits *limits, struct sks_ruling *ruling)
+{
+	ruling->ungranted = true;
+	return forbid(ruling, 0,
+		      "port %u is for root (net.ipv4.ip_unprivileged_port_start is %u), and %s "
+		      "does not grant it to user %u",
+		      port, limits->unprivileged_start, policy->path, peer->uid);
 }
 
 /* Without a where it may open at any address, as the server's sockets come. */
 static int check_low(const struct sks_peer *peer, const struct sks_target *target,
-		     const struct sks_port_limits *limits, struct sks_verdict *verdict)
+		     const struct sks_port_limits *limits, struct sks_ruling *ruling)
 {
-	bool placed = target->where == SKS_WHERE_PREFIX;
-	uint16_t last = target->last, port;
+	const struct sks_prefix *place = target->where == SKS_WHERE_PREFIX ? &target->where_prefix
+									   : NULL;
 
-	if (target->first >= limits->unprivileged_start || peer->binds_low)
+	uint32_t port = target->first, last;
+
+	if (peer->binds_low)
 		return 0;
-	if (last >= limits->unprivileged_start)
-		last = limits->unprivileged_start - 1;
-	port = lacks(peer, target->proto, placed ? &target->where_prefix : NULL, target->first,
-		     last);
-	return port ? refuse_low(peer, target, port, limits, verdict) : 0;
+	while (port <= target->last && port < limits->unprivileged_start) {
+		last = granted_to(peer, target->proto, place, (uint16_t)port, ruling);
+		if (!last)
+			return forbid_low(peer, (uint16_t)port, limits, ruling);
+		port = last + 1;
+	}
+	return 0;
 }
 
-static int check_target(const struct sks_peer *peer, const struct sks_target *target,
-			const struct sks_port_limits *limits, struct sks_verdict *verdict)
+int sks_policy_judge(const struct sks_peer *peer, const struct sks_port_limits *limits,
+		     const struct sks_target *target, struct sks_ruling *ret_ruling)
 {
-	char text[SKS_TARGET_STRLEN];
+	*ret_ruling = (struct sks_ruling){};
+	if (peer->root)
+		return 0;
+	return check_wide(peer, target, ret_ruling)
+		       ?: check_any(peer, target, ret_ruling)
+		       ?: check_low(peer, target, limits, ret_ruling)
+		       ?: check_prefixes(peer, target, ret_ruling);
+}
 
-	if ((uint32_t)target->last - target->first >= SKS_RANGE_EXCLUSIVE)
-		return sks_refuse(verdict, -EACCES,
-				  "%s: \"*\" and ranges of more than %u ports are for root",
-				  sks_target_format(target, text), SKS_RANGE_EXCLUSIVE);
-	return check_low(peer, target, limits, verdict);
+/* Returns err. */
+static int refuse_target(const struct sks_target *target, const struct sks_ruling *ruling, int err,
+			 struct sks_verdict *verdict)
+{
+	unsigned int line = ruling->n_lines ? ruling->lines[0] : 0;
+	char text[SKS_TARGET_STRLEN], rule[SKS_RULE_STRLEN];
+
+	(void)sks_target_format(target, text);
+	if (ruling->ungranted)
+		return sks_refuse(verdict, err, "%s: %s", text, ruling->why);
+	return sks_refuse(verdict, err, "%s: %s (%s)", text, ruling->why,
+			  sks_policy_rule_format(line, rule));
 }
 
 static int read_limits(int netns, struct sks_port_limits *ret_limits, struct sks_verdict *verdict)
@@ -179,29 +215,70 @@ static int read_limits(int netns, struct sks_port_limits *ret_limits, struct sks
 		   : 0;
 }
 
-static int refuse_quota(const struct sks_peer *peer, const char *what, unsigned int quota,
-			struct sks_verdict *verdict)
+/* Who has more than the quota, since that has changed, may keep it, and have less of it. */
+static int check_quota(const struct sks_peer *peer, const char *what, enum sks_policy_key key,
+		       uint64_t had, uint64_t has, struct sks_verdict *verdict)
 {
-	return sks_refuse(verdict, -EDQUOT, "more than %u %s for user %u", quota, what, peer->uid);
+	char rule[SKS_RULE_STRLEN];
+	unsigned int line;
+	uint32_t quota = sks_policy_value(policy, peer, key, &line);
+
+	if (has <= quota || has <= had)
+		return 0;
+	return sks_refuse(verdict, -EDQUOT, "more than %u %s for user %u (%s)", quota, what,
+			  peer->uid, sks_policy_rule_format(line, rule));
+}
+
+int sks_policy_count(const struct sks_peer *peer, const struct sks_target *targets, size_t n,
+		     struct sks_verdict *verdict)
+{
+	uint64_t ports = 0;
+
+	if (peer->root)
+		return 0;
+	for (size_t i = 0; i < n; i++)
+		ports += sks_usage_of_range(targets[i].first, targets[i].last);
+	return check_quota(peer, "ports", SKS_POLICY_MAX_PORTS, 0, ports, verdict);
 }
 
 int sks_policy_targets(const struct sks_peer *peer, int netns, const struct sks_target *targets,
 		       size_t n, struct sks_verdict *verdict)
 {
 	struct sks_port_limits limits;
-	unsigned int ports = 0;
+	struct sks_ruling ruling;
 	int err;
 
 	if (peer->root || !n)
 		return 0;
 	err = read_limits(netns, &limits, verdict);
 	for (size_t i = 0; !err && i < n; i++) {
-		err = check_target(peer, &targets[i], &limits, verdict);
-		ports += targets[i].last - targets[i].first + 1u;
+		err = sks_policy_judge(peer, &limits, &targets[i], &ruling);
+		if (err)
+			(void)refuse_target(&targets[i], &ruling, err, verdict);
 	}
-	if (!err && ports > SKS_QUOTA_PORTS)
-		err = refuse_quota(peer, "ports", SKS_QUOTA_PORTS, verdict);
-	return err;
+	return err ?: sks_policy_count(peer, targets, n, verdict);
+}
+
+int sks_policy_label(const struct sks_peer *peer, const char *label, struct sks_verdict *verdict)
+{
+	char rule[SKS_RULE_STRLEN];
+	unsigned int line;
+
+	if (peer->root || !*label || sks_policy_allows_label(policy, peer, label, &line))
+		return 0;
+	return sks_refuse(verdict, -EACCES, "label \"%s\" is not for user %u (%s)", label,
+			  peer->uid, sks_policy_rule_format(line, rule));
+}
+
+int sks_policy_share(const struct sks_peer *peer, struct sks_verdict *verdict)
+{
+	char rule[SKS_RULE_STRLEN];
+	unsigned int line;
+
+	if (peer->root || sks_policy_value(policy, peer, SKS_POLICY_SHARE, &line))
+		return 0;
+	return sks_refuse(verdict, -EACCES, "to share a socket is not for user %u (%s)", peer->uid,
+			  sks_policy_rule_format(line, rule));
 }
 
 int sks_policy_open(const struct sks_peer *peer, int netns, const struct sks_target *target,
@@ -210,14 +287,16 @@ int sks_policy_open(const struct sks_peer *peer, int netns, const struct sks_tar
 	const struct sks_prefix *place = &target->where_prefix;
 	char text[SKS_TARGET_STRLEN];
 	struct sks_port_limits limits;
+	struct sks_ruling ruling = {};
 	uint16_t port = target->first;
 	int err;
 
 	/* [::] is IPv4 too, whatever IPV6_V6ONLY says now: its owner may change that meanwhile. */
 	if (!place->len && place->family == AF_INET6)
 		place = NULL;
-	if (!lacks(peer, target->proto, place, port, port))
-		return 0;
+	if (granted_to(peer, target->proto, place, port, &ruling))
+		return sks_policy_place(peer, place ?: &every4, verdict)
+			       ?: sks_policy_place(peer, place ?: &every6, verdict);
 	err = read_limits(netns, &limits, verdict);
 	if (err)
 		return err;
@@ -229,25 +308,65 @@ int sks_policy_open(const struct sks_peer *peer, int netns, const struct sks_tar
 				  sks_target_format(target, text), port, limits.unprivileged_start);
 	if (peer->root || peer->binds_low)
 		return 0;
-	return refuse_low(peer, target, port, &limits, verdict);
+	return refuse_target(target, &ruling, forbid_low(peer, port, &limits, &ruling), verdict);
+}
+
+bool sks_policy_shadows(const struct sks_peer *peer)
+{
+	return peer->root || sks_policy_value(policy, peer, SKS_POLICY_SHADOW, NULL);
+}
+
+int sks_policy_place(const struct sks_peer *peer, const struct sks_prefix *prefix,
+		     struct sks_verdict *verdict)
+{
+	char text[SKS_PREFIX_STRLEN], rule[SKS_RULE_STRLEN];
+	unsigned int line;
+
+	if (peer->root || peer->granted || sks_policy_allows_prefix(policy, peer, prefix, &line))
+		return 0;
+	return sks_refuse(verdict, -EACCES, OUTSIDE " (%s)", sks_prefix_format(prefix, text),
+			  peer->uid, sks_policy_rule_format(line, rule));
+}
+
+/* Beside twice the sockets: a server that is restarted leaves addresses behind for a while. */
+static int check_listeners(const struct sks_peer *peer, unsigned int had, unsigned int has,
+			   struct sks_verdict *verdict)
+{
+	char rule[SKS_RULE_STRLEN];
+	unsigned int line;
+	uint64_t quota = 2ull * sks_policy_value(policy, peer, SKS_POLICY_MAX_SOCKETS, &line);
+
+	if (quota <= QUOTA_LISTENERS) {
+		quota = QUOTA_LISTENERS;
+		line = 0;
+	}
+	if (has <= quota || has <= had)
+		return 0;
+	return sks_refuse(verdict, -EDQUOT, "more than %llu listeners for user %u (%s)",
+			  (unsigned long long)quota, peer->uid, sks_policy_rule_format(line, rule));
 }
 
 int sks_policy_quota(const struct sks_change *change)
 {
-	struct usage usage = { .sockets = change->dry };
+	const struct sks_peer *peer = change->peer;
+	struct sks_verdict *verdict = change->verdict;
+	struct sks_usage now, next;
+	int err;
 
-	if (change->peer->root)
+	if (peer->root)
 		return 0;
-	for (size_t i = 0; i < change->spaces->n; i++)
-		count_space(change->spaces->spaces[i], change->peer->uid, &usage);
-	if (usage.ports > SKS_QUOTA_PORTS)
-		return refuse_quota(change->peer, "ports", SKS_QUOTA_PORTS, change->verdict);
-	if (usage.sockets > SKS_QUOTA_SOCKETS)
-		return refuse_quota(change->peer, "sockets", SKS_QUOTA_SOCKETS, change->verdict);
-	if (usage.labels > SKS_QUOTA_LABELS)
-		return refuse_quota(change->peer, "labels", SKS_QUOTA_LABELS, change->verdict);
-	if (usage.listeners > SKS_QUOTA_LISTENERS)
-		return refuse_quota(change->peer, "listeners", SKS_QUOTA_LISTENERS,
-				    change->verdict);
-	return 0;
+	err = sks_usage_count(change->spaces, peer->uid, &now, &next);
+	if (err)
+		return err;
+	/* The socket that comes is in no slot yet, or has just come into one. */
+	if (change->socket && change->dry)
+		next.sockets++;
+	else if (change->socket)
+		now.sockets--;
+	return check_quota(peer, "ports", SKS_POLICY_MAX_PORTS, now.ports, next.ports, verdict)
+		       ?: check_quota(peer, "sockets", SKS_POLICY_MAX_SOCKETS, now.sockets,
+				      next.sockets, verdict)
+		       ?: check_quota(peer, "labels", SKS_POLICY_MAX_LABELS, now.labels,
+				      next.labels, verdict)
+		       ?: check_listeners(peer, now.listeners, next.listeners, verdict);
 }

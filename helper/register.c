@@ -15,6 +15,7 @@
 #include "place.h"
 #include "policy.h"
 #include "slot.h"
+#include "stranger.h"
 
 /* The descriptor, as it is or (CHECK) as it is about to be. */
 static int read_socket(struct sks_asked *asked, struct sks_socket *ret_socket)
@@ -22,9 +23,7 @@ static int read_socket(struct sks_asked *asked, struct sks_socket *ret_socket)
 	const struct sks_request *req = asked->req;
 	int err;
 
-	if (asked->fd < 0)
-		return sks_refuse(&asked->verdict, -EBADF, "no descriptor came along");
-	err = sks_socket_read(asked->fd, ret_socket, &asked->verdict);
+	err = sks_stranger_read(asked->fd, ret_socket, &asked->verdict);
 	if (err)
 		return err;
 	err = sks_ask_netns(asked);
@@ -42,13 +41,13 @@ static void log_registration(const struct sks_arrival *arrival, int err)
 	const struct sks_asked *asked = arrival->asked;
 	char addr[SKS_PREFIX_STRLEN];
 
-	sks_log(err ? SKS_LOG_WARNING : SKS_LOG_INFO,
-		"user %u process %d %s port %u of %s in net-%llu: %s", asked->peer.uid,
-		(int)asked->peer.pid, asked->req->op == SKS_OP_CHECK ? "checks" : "registers",
-		arrival->socket.port,
-		arrival->socket.addr.len ? sks_prefix_format(&arrival->socket.addr, addr)
-					 : "every address",
-		(unsigned long long)asked->netns_ino, err ? asked->verdict.text : "granted");
+	sks_log_of(asked->peer.uid, err ? SKS_LOG_WARNING : SKS_LOG_INFO,
+		   "user %u process %d %s port %u of %s in net-%llu: %s", asked->peer.uid,
+		   (int)asked->peer.pid, asked->req->op == SKS_OP_CHECK ? "checks" : "registers",
+		   arrival->socket.port,
+		   arrival->socket.addr.len ? sks_prefix_format(&arrival->socket.addr, addr)
+					    : "every address",
+		   (unsigned long long)asked->netns_ino, err ? asked->verdict.text : "granted");
 }
 
 static int check_mode(struct sks_arrival *arrival)
@@ -126,14 +125,18 @@ void sks_ask_register(struct sks_asked *asked)
 	instance->id = req->instance;
 	instance->pid = (uint32_t)asked->peer.pid;
 	instance->spec_hash = sks_hash(asked->spec, req->spec_len);
-	if (sks_policy_targets(&asked->peer, asked->netns, instance->targets, instance->n_targets,
+	if (sks_policy_label(&asked->peer, req->label, &asked->verdict) ||
+	    sks_policy_targets(&asked->peer, asked->netns, instance->targets, instance->n_targets,
 			       &asked->verdict))
 		return;
 	err = sks_spaces_get(asked->spaces, asked->netns, asked->netns_ino, &arrival.space);
 	if (err) {
 		(void)sks_refuse_setup(&asked->verdict, err);
-		sks_log(SKS_LOG_ERR, "net-%llu: %s", (unsigned long long)asked->netns_ino,
-			asked->verdict.text);
+		if (err == -EDQUOT || err == -ENOSPC) /* the user's own doing, and no fault */
+			log_registration(&arrival, err);
+		else
+			sks_log(SKS_LOG_ERR, "net-%llu: %s", (unsigned long long)asked->netns_ino,
+				asked->verdict.text);
 		return;
 	}
 	/* What has gone is not in the way, neither as a conflict nor as a longer prefix. */

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "binding.h"
+#include "claims.h"
+#include "exclusive.h"
 #include "instance.h"
 #include "json.h"
 #include "row.h"
@@ -325,6 +327,17 @@ static void end_report(struct report *report)
 	sks_routes_free(&report->routes);
 }
 
+/* Are others kept from binding what should be theirs no more? Also where there is nothing such. */
+static bool are_taken(const struct report *report)
+{
+	struct sks_range parts[2];
+	bool any = false;
+
+	for (size_t i = 0; !any && i < report->routes.n; i++)
+		any = sks_route_exclusive(report->space, &report->routes.routes[i], parts);
+	return !any || sks_claims_hold(report->space);
+}
+
 static struct json_object *report_once(const struct sks_space *space, uint32_t uid,
 				       const char *label, uint32_t epoch)
 {
@@ -352,6 +365,7 @@ static struct json_object *report_once(const struct sks_space *space, uint32_t u
 		      by_precedence);
 	object = json_object_new_object();
 	sks_json_add_number(object, "namespace", space->ino);
+	sks_json_add(object, "ports_taken", json_object_new_boolean(are_taken(&report)));
 	sks_json_add(object, "services", report_services(&report, told));
 out:
 	end_report(&report);

@@ -7,6 +7,7 @@
 #include <json-c/json.h>
 #include <stdint.h>
 
+#include "pins.h"
 #include "store.h"
 
 #define SKS_UID_ALL 0xffffffffu
@@ -21,9 +22,10 @@ struct json_object *sks_report(const struct sks_space *space, uint32_t uid, cons
 
 /*
  * The same of what is pinned for a namespace below dir, with the services of everybody. 0, -ENOENT:
- * nothing is loaded there; -EUCLEAN: another map layout (sks_pins_are_foreign()); -ENOMEM, or why
- * the pins can't be read.
+ * nothing is loaded there; -EUCLEAN: another map layout, or damaged, of which ret_why says more in
+ * one line; -ENOMEM, or why the pins can't be read.
  */
-int sks_report_pins(const char *dir, uint64_t ino, struct json_object **ret_report);
+int sks_report_pins(const char *dir, uint64_t ino, struct json_object **ret_report,
+		    char ret_why[SKS_PINS_WHYLEN]);
 
 #endif

@@ -2,24 +2,32 @@
 /* Owns a report by somebody who is not the helper: from pins that the helper may be replacing. */
 #include <errno.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "bpffs.h"
 #include "pins.h"
 #include "report.h"
-#include "space.h"
+#include "sound.h"
 
 /* Replacing a map takes a fraction of so long. */
 #define TRIES	 100
 #define PAUSE_NS 10000000
+/* What a helper was just changing looks damaged once and not again. */
+#define LOOKS 5
 
-static int open_pins(const char *dir, uint64_t ino, struct sks_space *space)
+static int open_pins(const char *dir, uint64_t ino, struct sks_space *space,
+		     char ret_why[SKS_PINS_WHYLEN])
 {
+	char what[SKS_SOUND_WHYLEN] = SKS_SOUND_SHAPE;
 	uint64_t attached;
 	int err = sks_space_path(dir, ino, space->dir, sizeof(space->dir));
 
 	if (!err)
 		err = sks_bpf_open(space->dir, false, &space->maps);
-	if (err == -EUCLEAN && sks_pins_outlive(space->dir, ino))
-		err = -ENOENT;
+	if (err == -EUCLEAN && (access(space->dir, F_OK) || sks_pins_outlive(space->dir, ino)))
+		err = -ENOENT; /* also where a helper takes them away at this moment */
+	if (err == -EUCLEAN && !sks_pins_are_foreign(space->dir, ino, ret_why))
+		sks_pins_say_damaged(space->dir, what, ret_why);
 	if (err)
 		return err;
 	space->ino = ino;
@@ -30,17 +38,22 @@ static int open_pins(const char *dir, uint64_t ino, struct sks_space *space)
 	err = sks_bpf_netns(&space->maps, &attached);
 	if (!err && attached != ino)
 		err = -ENOENT; /* the pins of a dead namespace that had the same number */
+	if (!err)
+		err = sks_sound(&space->maps, what);
+	if (err == -EUCLEAN)
+		sks_pins_say_damaged(space->dir, what, ret_why);
 	if (err)
 		sks_bpf_close(&space->maps);
 	return err;
 }
 
 /* 0, -errno; 1: maps were replaced meanwhile, so *ret_report may be of the past. */
-static int report_pins_once(const char *dir, uint64_t ino, struct json_object **ret_report)
+static int report_pins_once(const char *dir, uint64_t ino, struct json_object **ret_report,
+			    char ret_why[SKS_PINS_WHYLEN])
 {
 	struct sks_space space = {};
 	bool settled;
-	int err = open_pins(dir, ino, &space);
+	int err = open_pins(dir, ino, &space, ret_why);
 
 	if (err)
 		return err;
@@ -52,19 +65,21 @@ static int report_pins_once(const char *dir, uint64_t ino, struct json_object **
 	return settled ? 0 : 1;
 }
 
-int sks_report_pins(const char *dir, uint64_t ino, struct json_object **ret_report)
+int sks_report_pins(const char *dir, uint64_t ino, struct json_object **ret_report,
+		    char ret_why[SKS_PINS_WHYLEN])
 {
 	const struct timespec pause = { .tv_nsec = PAUSE_NS };
 	struct json_object *report = NULL;
 	int err = 1;
 
 	/* Where a helper has died at it, they never settle; what is there is whole all the same. */
-	for (int tries = 0; err == 1 && tries < TRIES; tries++) {
+	for (int tries = 0; (err == 1 && tries < TRIES) || (err == -EUCLEAN && tries < LOOKS);
+	     tries++) {
 		if (tries)
 			(void)nanosleep(&pause, NULL);
 		json_object_put(report);
 		report = NULL;
-		err = report_pins_once(dir, ino, &report);
+		err = report_pins_once(dir, ino, &report, ret_why);
 	}
 	if (err < 0)
 		return err;

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* Owns which function answers a request. */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "../common/cleanup.h"
+#include "handout.h"
 #include "inside.h"
 #include "report.h"
 #include "request.h"
@@ -32,21 +30,6 @@ int sks_ask_netns(struct sks_asked *asked)
 	return 0;
 }
 
-/* A memfd that its reader cannot change under another reader's eyes, or -errno. */
-static int sealed_text(const char *text)
-{
-	CLEANUP_FD int fd = memfd_create("sksteer-status", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	size_t len = strlen(text);
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, len) != (ssize_t)len)
-		return -EIO;
-	if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL))
-		return -errno;
-	return sks_take_fd(&fd);
-}
-
 void sks_ask_status(struct sks_asked *asked)
 {
 	struct sks_space *space = sks_spaces_find(asked->spaces, asked->netns_ino);
@@ -59,21 +42,25 @@ void sks_ask_status(struct sks_asked *asked)
 		return;
 	}
 	report = sks_report(space, uid, asked->req->label);
-	fd = report ? sealed_text(json_object_to_json_string(report)) : -ENOMEM;
+	fd = report ? sks_handout(json_object_to_json_string(report), asked->peer.uid) : -ENOMEM;
 	json_object_put(report);
-	if (fd < 0)
+	if (fd == -EDQUOT)
+		(void)sks_refuse(&asked->verdict, fd, "%u reports of user %u are still open",
+				 SKS_HANDOUTS_A_USER, asked->peer.uid);
+	else if (fd < 0)
 		(void)sks_refuse(&asked->verdict, fd, "cannot write the report: %s", strerror(-fd));
 	else
 		asked->ret_fd = fd;
 }
 
-/* Only to be taken out: whatever else is asked for, there are no maps that we could read. */
-static bool is_foreign(struct sks_asked *asked)
+/* Only to be taken out: whatever else is asked for, there are no maps that we could trust.
+ */
+static bool is_unusable(struct sks_asked *asked)
 {
 	char why[SKS_PINS_WHYLEN];
 
 	if (asked->req->op == SKS_OP_UNLOAD ||
-	    !sks_spaces_are_foreign(asked->spaces, asked->netns_ino, why))
+	    !sks_spaces_are_unusable(asked->spaces, asked->netns_ino, why))
 		return false;
 	(void)sks_refuse(&asked->verdict, -EUCLEAN, "%s", why);
 	return true;
@@ -116,7 +103,7 @@ void sks_ask(struct sks_asked *asked)
 				 "a label is [A-Za-z0-9][A-Za-z0-9_.-]{0,62}");
 		return;
 	}
-	if (is_foreign(asked))
+	if (is_unusable(asked))
 		return;
 	switch (asked->req->op) {
 	case SKS_OP_CHECK:

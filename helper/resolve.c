@@ -52,7 +52,7 @@ void sks_routes_free(struct sks_routes *routes)
 	*routes = (struct sks_routes){};
 }
 
-static int add_route(struct sks_routes *routes, const struct sks_route *route)
+int sks_routes_add(struct sks_routes *routes, const struct sks_route *route)
 {
 	if (routes->n == routes->room) {
 		size_t room = routes->room ? 2 * routes->room : 64;
@@ -100,7 +100,7 @@ static int resolve_listeners(struct resolver *resolver, const struct sks_binding
 		route.prefix.family = sks_families[family]; /* a wildcard destination has both */
 		route.dest = candidates->list[i];
 		route.ifindex = dest->ifindex;
-		err = add_route(&resolver->routes, &route);
+		err = sks_routes_add(&resolver->routes, &route);
 	}
 	return err;
 }
@@ -113,8 +113,9 @@ static int resolve_guard(struct resolver *resolver, const struct sks_binding *bi
 
 	route.prefix = sks_binding_prefix(binding);
 	route.dest = SKS_DEST_GUARD;
-	return route.prefix.family == sks_families[family] ? add_route(&resolver->routes, &route)
-							   : 0;
+	return route.prefix.family == sks_families[family]
+		       ? sks_routes_add(&resolver->routes, &route)
+		       : 0;
 }
 
 /*
@@ -199,7 +200,7 @@ static int resolve_where(struct resolver *resolver, const struct sks_binding *bi
 			end++;
 		if (choose(resolver, binding, numbers + i, end - i, &route))
 			return refuse_ambiguous(&route, resolver->verdict);
-		err = add_route(&resolver->routes, &route);
+		err = sks_routes_add(&resolver->routes, &route);
 	}
 	return err;
 }
@@ -246,149 +247,5 @@ int sks_routes_resolve(const struct sks_space *space, uint32_t epoch, struct sks
 		sks_routes_free(&resolver.routes);
 	else
 		*ret_routes = resolver.routes;
-	return err;
-}
-
-/* Ports that a service leaves out. */
-struct gap {
-	uint16_t service;
-	uint8_t proto;
-	uint16_t first, last;
-};
-
-struct gaps {
-	struct gap *list;
-	size_t n, room;
-};
-
-static int by_place(const void *pa, const void *pb)
-{
-	const struct gap *a = pa, *b = pb;
-
-	return a->service - b->service ?: a->proto - b->proto ?: a->first - b->first;
-}
-
-static int add_gap(struct gaps *gaps, const struct sks_binding *binding)
-{
-	if (gaps->n == gaps->room) {
-		size_t room = gaps->room ? 2 * gaps->room : 64;
-		struct gap *more = reallocarray(gaps->list, room, sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		gaps->list = more;
-		gaps->room = room;
-	}
-	gaps->list[gaps->n++] = (struct gap){
-		.service = binding->service,
-		.proto = binding->proto,
-		.first = binding->first,
-		.last = binding->last,
-	};
-	return 0;
-}
-
-/* So that none overlaps the next. */
-static void sort_gaps(struct gaps *gaps)
-{
-	size_t kept = 0;
-
-	if (!gaps->n)
-		return;
-	qsort(gaps->list, gaps->n, sizeof(*gaps->list), by_place);
-	for (size_t i = 1; i < gaps->n; i++) {
-		struct gap *last = &gaps->list[kept], *gap = &gaps->list[i];
-
-		if (gap->service != last->service || gap->proto != last->proto ||
-		    gap->first > last->last)
-			gaps->list[++kept] = *gap;
-		else if (gap->last > last->last)
-			last->last = gap->last;
-	}
-	gaps->n = kept + 1;
-}
-
-/* In the next state, those of the services with wide routes, sorted. */
-static int find_gaps(const struct sks_space *space, const struct sks_routes *routes,
-		     struct gaps *gaps)
-{
-	uint8_t wide[SKS_MAX_SERVICES] = {};
-	uint32_t next = sks_next_epoch(space);
-	bool any = false;
-	int err = 0;
-
-	for (size_t i = 0; i < routes->n; i++) {
-		if (!sks_route_yields(&routes->routes[i]))
-			continue;
-		wide[routes->routes[i].service] = 1;
-		any = true;
-	}
-	for (uint32_t i = 0; any && !err && i < space->n_bindings; i++) {
-		const struct sks_binding *binding = &space->maps.bindings[i];
-
-		if (binding->source == SKS_LEFT_OUT && wide[binding->service] &&
-		    sks_alive(binding->born, binding->died, next))
-			err = add_gap(gaps, binding);
-	}
-	sort_gaps(gaps);
-	return err;
-}
-
-/* The first gap of the route's that does not end before it, or where that would stand. */
-static size_t first_gap(const struct gaps *gaps, const struct sks_route *route)
-{
-	size_t low = 0, high = gaps->n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct gap *gap = &gaps->list[middle];
-
-		if ((gap->service - route->service
-			     ?: gap->proto - route->proto ?: gap->last - route->first) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static int cut(const struct gaps *gaps, const struct sks_route *route, struct sks_routes *pieces)
-{
-	struct sks_route piece = *route;
-	uint32_t at = route->first;
-	int err = 0;
-
-	for (size_t i = first_gap(gaps, route); !err && i < gaps->n; i++) {
-		const struct gap *gap = &gaps->list[i];
-
-		if (gap->service != route->service || gap->proto != route->proto ||
-		    gap->first > route->last)
-			break;
-		piece.first = (uint16_t)at;
-		piece.last = (uint16_t)(gap->first - 1);
-		if (gap->first > at)
-			err = add_route(pieces, &piece);
-		at = gap->last + 1u;
-	}
-	piece.first = (uint16_t)at;
-	piece.last = route->last;
-	return !err && at <= route->last ? add_route(pieces, &piece) : err;
-}
-
-int sks_routes_cut(const struct sks_space *space, const struct sks_routes *routes,
-		   struct sks_routes *ret_pieces)
-{
-	struct sks_routes pieces = {};
-	struct gaps gaps = {};
-	int err = find_gaps(space, routes, &gaps);
-
-	for (size_t i = 0; !err && i < routes->n; i++)
-		err = sks_route_yields(&routes->routes[i]) ? cut(&gaps, &routes->routes[i], &pieces)
-							   : add_route(&pieces, &routes->routes[i]);
-	free(gaps.list);
-	if (err)
-		sks_routes_free(&pieces);
-	else
-		*ret_pieces = pieces;
 	return err;
 }

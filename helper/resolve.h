@@ -44,16 +44,14 @@ int sks_routes_resolve(const struct sks_space *space, uint32_t epoch, struct sks
 		       const struct sks_service *judged, struct sks_routes *ret_routes,
 		       struct sks_verdict *verdict);
 
-/* The same, with every wide route cut into the pieces that its service does not leave out. */
+/* 0 or -ENOMEM. */
+int sks_routes_add(struct sks_routes *routes, const struct sks_route *route);
+
+/* helper/gaps.c: the same, with every route that yields cut into the pieces that its service does
+ * not leave out. */
 int sks_routes_cut(const struct sks_space *space, const struct sks_routes *routes,
 		   struct sks_routes *ret_pieces);
 void sks_routes_free(struct sks_routes *routes);
-
-/* Wider than SKS_RANGE_EXCLUSIVE: yields to the sockets of others. */
-static inline bool sks_route_yields(const struct sks_route *route)
-{
-	return route->width > SKS_RANGE_EXCLUSIVE;
-}
 
 /* 192.0.2.0/24:80-90/tcp for messages. Returns buf. */
 #define SKS_ROUTE_STRLEN 96

@@ -14,16 +14,18 @@
 #include "../common/wire.h"
 #include "attend.h"
 #include "change.h"
+#include "conns.h"
+#include "curb.h"
+#include "groups.h"
+#include "handout.h"
 #include "inside.h"
 #include "log.h"
+#include "policy_load.h"
 #include "request.h"
 #include "server.h"
-#include "socket.h"
+#include "stranger.h"
+#include "yield.h"
 
-#define MAX_CONNS	 1024
-#define KEPT_FOR_ROOT	 128
-#define MAX_CONNS_A_USER 128  /* as many as wait to be accepted; root has no share of its own */
-#define DEADLINE_MS	 1000 /* from accept(2) to the request: as long as the library waits */
 /* What has gone is to be noticed within a second. How often we look: */
 #define LOOK_MS	     200  /* where there are sockets */
 #define LOOK_MAX_MS  600  /* where tens of thousands of them make it a long look */
@@ -31,21 +33,14 @@
 #define LOOK_BARE_MS 500  /* where only a namespace can die */
 #define REAP_MS	     5000 /* a server that starts again need not wait for maps */
 #define EVENTS	     32
+#define MAX_ACCEPTED 1024 /* before one of them is served */
 
-struct conn {
-	int fd; /* -1: free */
-	struct sks_peer peer;
-	int64_t deadline;
-};
-
-static struct conn conns[MAX_CONNS];
-static size_t n_conns;
 static int epoll = -1;
 
 static int64_t next_look, next_reap; /* ms */
 
 /* What an event is of, beside connections and attended processes. */
-static char listener_tag, signal_tag, attended_tag;
+static char path_tag, name_tag, signal_tag, attended_tag, end_tag;
 
 static int64_t now_ms(void)
 {
@@ -60,39 +55,6 @@ static int watch(int fd, void *what)
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = what };
 
 	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
-}
-
-static void drop(struct conn *conn)
-{
-	(void)close(conn->fd);
-	conn->fd = -1;
-	n_conns--;
-}
-
-static bool has_share(uint32_t uid)
-{
-	unsigned int n = 0;
-
-	if (uid == 0)
-		return true;
-	for (size_t i = 0; n_conns && i < MAX_CONNS; i++)
-		n += conns[i].fd >= 0 && conns[i].peer.uid == uid;
-	return n < MAX_CONNS_A_USER && n_conns < MAX_CONNS - KEPT_FOR_ROOT;
-}
-
-/* Without a free descriptor, whoever has been silent longest makes room. */
-static void shed(void)
-{
-	struct conn *oldest = NULL;
-
-	if (errno != EMFILE && errno != ENFILE)
-		return;
-	for (size_t i = 0; i < MAX_CONNS; i++) {
-		if (conns[i].fd >= 0 && (!oldest || conns[i].deadline < oldest->deadline))
-			oldest = &conns[i];
-	}
-	if (oldest)
-		drop(oldest);
 }
 
 static void answer(int fd, struct sks_asked *asked)
@@ -110,7 +72,7 @@ static void answer(int fd, struct sks_asked *asked)
 	sks_closep(&asked->ret_fd);
 }
 
-static void handle(const struct sks_server *server, struct conn *conn, struct sks_asked *asked)
+static void handle(const struct sks_server *server, struct sks_conn *conn, struct sks_asked *asked)
 {
 	CLEANUP_FD int netns = -1;
 	int err = sks_netns_of_socket(conn->fd, &netns, &asked->netns_ino);
@@ -119,6 +81,7 @@ static void handle(const struct sks_server *server, struct conn *conn, struct sk
 	asked->netns_cookie = sks_netns_cookie(conn->fd);
 	asked->spaces = server->spaces;
 	asked->peer = conn->peer;
+	sks_groups_of_conn(conn->fd, &asked->peer);
 	asked->conn = conn->fd;
 	if (err)
 		(void)sks_refuse(&asked->verdict, err, "your network namespace is unknown: %s",
@@ -129,21 +92,27 @@ static void handle(const struct sks_server *server, struct conn *conn, struct sk
 		sks_attend(asked, epoll, &attended_tag);
 }
 
-static void serve(const struct sks_server *server, struct conn *conn)
+static void serve(const struct sks_server *server, struct sks_conn *conn)
 {
 	static struct {
 		struct sks_request req;
 		char spec[SKS_SPEC_MAX];
 	} record;
 	struct sks_asked asked = { .req = &record.req, .spec = record.spec, .fd = -1, .ret_fd = -1 };
-	int len = sks_wire_recv(conn->fd, &record, sizeof(record), MSG_DONTWAIT, &asked.fd);
+	uint32_t payer = conn->peer.root ? 0 : sks_conn_payer(conn);
+	int len = sks_stranger_receive(&conn->peer, payer, conn->fd, &record, sizeof(record),
+				       &asked.fd);
 
-	if (len == -EAGAIN || len == -EBADF) /* shed() closed it, and this event is from before */
+	if (len == -EAGAIN || len == -EBADF) /* it made room, and this event is from before */
 		return;
 	if (len == -EMSGSIZE)
 		(void)sks_refuse(&asked.verdict, -E2BIG,
 				 "the request is too long: a spec has at most %u bytes",
 				 SKS_SPEC_MAX);
+	else if (len == -EBUSY || len == -ETIMEDOUT)
+		(void)sks_refuse(&asked.verdict, len,
+				 "user %u makes us wait for the lock of a socket that it sends",
+				 conn->peer.uid);
 	else if (len == -EPROTO)
 		(void)sks_refuse(&asked.verdict, -EPROTO, "more than one descriptor came along");
 	else if (len > 0 && sks_request_check(&record.req, (size_t)len))
@@ -151,92 +120,65 @@ static void serve(const struct sks_server *server, struct conn *conn)
 				 "malformed request: not one of version %u", SKS_WIRE_VERSION);
 	else if (len > 0)
 		handle(server, conn, &asked);
-	sks_socket_close(asked.fd);
+	sks_stranger_close(asked.fd);
 	if (len > 0 || asked.verdict.err)
 		answer(conn->fd, &asked);
-	drop(conn);
+	sks_conn_drop(conn);
 }
 
-/* -errno when nobody waits; 0 with the connection, greeted, or with NULL: it was turned away. */
-static int accept_one(const struct sks_server *server, struct conn **ret_conn)
-{
-	static const struct sks_greeting greeting = { .version = SKS_WIRE_VERSION };
-	CLEANUP_FD int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	struct conn *conn = conns;
-	struct sks_peer peer = {};
-
-	*ret_conn = NULL;
-	if (fd < 0) {
-		int err = -errno;
-
-		shed();
-		return err;
-	}
-	if (sks_peer_read(fd, &peer))
-		return 0;
-	while (conn < conns + MAX_CONNS && conn->fd >= 0)
-		conn++;
-	/* Closing says it: the client serves on unsteered, and others are not kept waiting. */
-	if (conn == conns + MAX_CONNS || !has_share(peer.uid) ||
-	    sks_wire_send(fd, &greeting, sizeof(greeting), NULL, 0, -1))
-		return 0;
-	*conn = (struct conn){ sks_take_fd(&fd), peer, now_ms() + DEADLINE_MS };
-	n_conns++;
-	*ret_conn = conn;
-	return 0;
-}
-
-static void await(struct conn *conn)
+static void await(struct sks_conn *conn)
 {
 	if (conn && conn->fd >= 0 && watch(conn->fd, conn))
-		drop(conn);
+		sks_conn_drop(conn);
 }
 
 /*
  * All that wait, before any is served: who comes after one user's hundred is not to wait for all of
  * them. To one that is alone the greeting has often brought its request already.
  */
-static void accept_all(const struct sks_server *server)
+static void accept_all(const struct sks_server *server, int listener)
 {
-	struct conn *conn, *next = NULL;
-	int err = accept_one(server, &conn);
+	struct sks_conn *conn, *next = NULL;
+	int err = sks_conns_accept(listener, now_ms(), &conn);
 
 	if (!err)
-		err = accept_one(server, &next);
+		err = sks_conns_accept(listener, now_ms(), &next);
 	if (err && conn)
 		serve(server, conn);
 	await(conn);
 	await(next);
-	for (unsigned int i = 0; !err && i < MAX_CONNS; i++) {
-		err = accept_one(server, &next);
+	for (unsigned int i = 0; !err && i < MAX_ACCEPTED; i++) {
+		err = sks_conns_accept(listener, now_ms(), &next);
 		await(next);
 	}
 }
 
-/* Users served since the last epoll_wait(2): one request each, so that the one of another comes
- * next. */
+/* Who has paid for a request since the last epoll_wait(2): one each, so that the one of another
+ * comes next. */
 struct turn {
-	uint32_t uids[EVENTS];
+	uint32_t payers[EVENTS];
 	size_t n;
 };
 
-static bool has_had_turn(struct turn *turn, const struct conn *conn)
+static bool has_had_turn(struct turn *turn, struct sks_conn *conn)
 {
+	uint32_t payer;
 	size_t i = 0;
 
-	if (conn->fd < 0 || conn->peer.uid == 0)
+	if (conn->fd < 0 || conn->peer.root)
 		return false;
-	while (i < turn->n && turn->uids[i] != conn->peer.uid)
+	payer = sks_conn_payer(conn);
+	while (i < turn->n && turn->payers[i] != payer)
 		i++;
 	if (i < turn->n)
 		return true;
-	turn->uids[turn->n++] = conn->peer.uid;
+	turn->payers[turn->n++] = payer;
 	return false;
 }
 
 static bool is_busy(const struct sks_spaces *spaces)
 {
-	if (n_conns || sks_attend_any())
+	if (sks_conns_count() || sks_attend_any())
 		return true;
 	for (size_t i = 0; i < spaces->n; i++) {
 		const struct sks_space *space = spaces->spaces[i];
@@ -260,14 +202,6 @@ static bool has_sockets(const struct sks_spaces *spaces)
 	return false;
 }
 
-static void expire(int64_t now)
-{
-	for (size_t i = 0; n_conns && i < MAX_CONNS; i++) {
-		if (conns[i].fd >= 0 && conns[i].deadline <= now)
-			drop(&conns[i]);
-	}
-}
-
 static int64_t sooner(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
@@ -276,12 +210,11 @@ static int64_t sooner(int64_t a, int64_t b)
 /* How long nothing but an event can make a difference; -1: for ever. */
 static int wait_ms(const struct sks_server *server, int64_t now, int64_t idle_since)
 {
-	int64_t until = INT64_MAX;
+	int64_t until = sks_conns_deadline();
+	int log_ms = sks_log_settle();
 
-	for (size_t i = 0; n_conns && i < MAX_CONNS; i++) {
-		if (conns[i].fd >= 0)
-			until = sooner(until, conns[i].deadline);
-	}
+	if (log_ms >= 0)
+		until = sooner(until, now + log_ms);
 	if (server->spaces->n || server->spaces->strangers)
 		until = sooner(until, next_look);
 	if (idle_since && server->idle_exit_ms >= 0)
@@ -299,6 +232,7 @@ static void look(struct sks_spaces *spaces, int64_t now)
 	sks_spaces_bury(spaces);
 	for (size_t i = 0; i < spaces->n; i++)
 		sks_change_sweep(spaces->spaces[i], now);
+	sks_yields_look(spaces);
 	end = now_ms();
 	pause = (end - now) * LOOK_SHARE;
 	if (!has_sockets(spaces))
@@ -310,14 +244,16 @@ static void look(struct sks_spaces *spaces, int64_t now)
 
 static void housekeep(const struct sks_server *server, int64_t now)
 {
-	expire(now);
+	sks_conns_expire(now);
 	sks_attend_forget();
 	if (now >= next_reap) {
 		sks_spaces_reap(server->spaces);
 		next_reap = now + REAP_MS;
 	}
-	if (now >= next_look)
+	if (now >= next_look) {
+		sks_handouts_forget();
 		look(server->spaces, now);
+	}
 }
 
 static int start(const struct sks_server *server, int *ret_signals)
@@ -325,17 +261,43 @@ static int start(const struct sks_server *server, int *ret_signals)
 	sigset_t signals;
 	int err;
 
-	for (size_t i = 0; i < MAX_CONNS; i++)
-		conns[i].fd = -1;
+	sks_conns_init();
+	sks_curb_init();
 	(void)sigemptyset(&signals);
 	(void)sigaddset(&signals, SIGTERM);
 	(void)sigaddset(&signals, SIGINT);
+	(void)sigaddset(&signals, SIGHUP);
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	*ret_signals = signalfd(-1, &signals, SFD_CLOEXEC);
 	if (epoll < 0 || *ret_signals < 0)
 		return -errno;
 	err = watch(*ret_signals, &signal_tag);
-	return err ?: watch(server->listener, &listener_tag);
+	for (size_t i = 0; !err && i < server->n_ends; i++)
+		err = watch(server->ends[i], &end_tag);
+	err = err ?: watch(server->listener, &path_tag);
+	return err || server->named < 0 ? err : watch(server->named, &name_tag);
+}
+
+static void serve_event(const struct sks_server *server, void *of, struct turn *turn)
+{
+	if (of == &path_tag)
+		accept_all(server, server->listener);
+	else if (of == &name_tag)
+		accept_all(server, server->named);
+	else if (of != &attended_tag && !has_had_turn(turn, of))
+		serve(server, of);
+}
+
+/* True: it is to end. */
+static bool take_signal(int signals)
+{
+	struct signalfd_siginfo info;
+
+	if (read(signals, &info, sizeof(info)) != sizeof(info))
+		return false;
+	if (info.ssi_signo == SIGHUP)
+		sks_policy_reload();
+	return info.ssi_signo != SIGHUP;
 }
 
 int sks_server_run(const struct sks_server *server)
@@ -358,13 +320,14 @@ int sks_server_run(const struct sks_server *server)
 		if (n < 0 && errno != EINTR)
 			err = -errno;
 		for (int i = 0; i < n; i++) {
-			if (events[i].data.ptr == &signal_tag)
+			void *what = events[i].data.ptr;
+
+			if (what == &signal_tag && take_signal(signals))
 				return 0;
-			if (events[i].data.ptr == &listener_tag)
-				accept_all(server);
-			else if (events[i].data.ptr != &attended_tag &&
-				 !has_had_turn(&turn, events[i].data.ptr))
-				serve(server, events[i].data.ptr);
+			if (what == &end_tag)
+				return -ECHILD;
+			if (what != &signal_tag)
+				serve_event(server, what, &turn);
 		}
 	}
 	return err;

@@ -2,19 +2,15 @@
 /* Owns sockets that two instances have (see share.h). */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../common/cleanup.h"
-#include "holder.h"
+#include "policy.h"
+#include "process.h"
 #include "resolve.h"
 #include "share.h"
 #include "slot.h"
+#include "stranger.h"
 
 static int refuse(struct sks_asked *asked, int err, const char *why)
 {
@@ -51,51 +47,14 @@ static int compare_blocking(struct sks_asked *asked, int shared)
 	return 0;
 }
 
-/* Of the /proc entry of that process: who may look into it, and its user namespace. */
-static bool is_open_to(pid_t pid, const struct sks_peer *peer)
+/* From any process that has it and that the one who asks may look into. */
+static int take(struct sks_asked *asked, const struct sks_slot *slot)
 {
-	struct stat own, other;
-	char path[64];
+	bool gone;
+	CLEANUP_FD int pidfd = sks_peer_pidfd(asked->conn, &gone);
+	const struct sks_process for_whom = { asked->peer.pid, asked->peer.uid, pidfd };
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-	/* Of a process that is not dumpable it is root's, as all there is but /proc/PID itself. */
-	if (stat(path, &other) || other.st_uid != peer->uid)
-		return false;
-	(void)snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
-	if (stat(path, &other))
-		return false;
-	(void)snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)peer->pid);
-	return !stat(path, &own) && own.st_ino == other.st_ino && own.st_dev == other.st_dev;
-}
-
-/* A descriptor the caller owns, or -1. The cookie says whether it is still that socket. */
-static int take(const struct sks_holder *holder, const struct sks_peer *peer, uint64_t cookie)
-{
-	CLEANUP_FD int pidfd = (int)syscall(SYS_pidfd_open, holder->pid, 0);
-	CLEANUP_FD int fd = -1;
-	uint64_t is = 0;
-	socklen_t len = sizeof(is);
-
-	if (pidfd < 0 || !is_open_to(holder->pid, peer))
-		return -1;
-	fd = (int)syscall(SYS_pidfd_getfd, pidfd, holder->fd, 0);
-	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_COOKIE, &is, &len) || is != cookie)
-		return -1;
-	return sks_take_fd(&fd);
-}
-
-static int take_any(const struct sks_slot *slot, const struct sks_peer *peer)
-{
-	struct sks_holders holders = {};
-	uint32_t inode = slot->inode;
-	int fd = -1;
-
-	if (sks_holders_find(&inode, 1, &holders))
-		return -1;
-	for (size_t i = 0; fd < 0 && i < holders.n; i++)
-		fd = take(&holders.list[i], peer, slot->cookie);
-	free(holders.list);
-	return fd;
+	return gone ? -ESRCH : sks_process_take(slot->inode, slot->cookie, &for_whom);
 }
 
 int sks_share(struct sks_asked *asked, struct sks_space *space, uint32_t i,
@@ -103,11 +62,14 @@ int sks_share(struct sks_asked *asked, struct sks_space *space, uint32_t i,
 {
 	struct sks_slot *slot = &space->maps.slots[i];
 	CLEANUP_FD int fd = -1;
-	int err = compare(asked, space, slot, socket);
+	int err = sks_policy_share(&asked->peer, &asked->verdict)
+			  ?: compare(asked, space, slot, socket);
 
 	if (err)
 		return err;
-	fd = take_any(slot, &asked->peer);
+	fd = take(asked, slot);
+	if (fd == -ETIMEDOUT)
+		return refuse(asked, fd, "there are too many descriptors to look through");
 	if (fd < 0)
 		return refuse(asked, -EPERM, "no process that you may look into has it");
 	err = compare_blocking(asked, fd);
@@ -124,14 +86,11 @@ void sks_ask_shared(struct sks_asked *asked)
 	struct sks_socket socket;
 	uint32_t i;
 
-	if (asked->fd < 0) {
-		(void)sks_refuse(&asked->verdict, -EBADF, "no descriptor came along");
-		return;
-	}
-	if (!space || sks_socket_read(asked->fd, &socket, &asked->verdict))
+	if (sks_stranger_read(asked->fd, &socket, &asked->verdict) || !space)
 		return;
 	i = sks_slot_find(space, socket.cookie);
 	asked->steered = i && space->maps.slots[i].flags & SKS_SLOT_SHARED &&
 			 sks_service_of_slot(space, i)->uid == asked->peer.uid &&
-			 sks_is_held_elsewhere(space->maps.slots[i].inode, asked->peer.pid) == 1;
+			 sks_process_held_elsewhere(space->maps.slots[i].inode, asked->peer.pid) ==
+				 1;
 }

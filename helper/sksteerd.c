@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/* Owns the helper's command line, its socket and its lock. */
+/* Owns the helper's command line, its locks, and in which order it starts. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -17,9 +17,16 @@
 #include "../common/cleanup.h"
 #include "../common/wire.h"
 #include "bpf.h"
+#include "claims.h"
+#include "inside.h"
+#include "listen.h"
 #include "log.h"
-#include "policy.h"
+#include "policy_file.h"
+#include "policy_load.h"
+#include "process.h"
+#include "roles.h"
 #include "server.h"
+#include "stranger.h"
 
 #define DEFAULT_BPFFS "/sys/fs/bpf/sksteer"
 
@@ -44,7 +51,7 @@ static void usage(FILE *to)
 		"  --socket PATH        listen there (default %s)\n"
 		"  --bpffs DIR          pin programs and maps below DIR (default %s)\n"
 		"  --policy FILE        what users may have beyond the built-in rule (default\n"
-		"                       %s, if it is there)\n"
+		"                       %s, if it is there); read again on SIGHUP\n"
 		"  --idle-exit SECONDS  unload everything and exit when nothing was left for so "
 		"long\n"
 		"  --ready-fd N         write a newline to descriptor N and close it when ready\n",
@@ -152,25 +159,6 @@ static int lock_pins(const char *dir)
 	return sks_take_fd(&fd);
 }
 
-static int listen_on(const char *path)
-{
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	CLEANUP_FD int fd = -1;
-
-	if (snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path) >= (int)sizeof(sun.sun_path))
-		return -ENAMETOOLONG;
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	(void)unlink(path); /* of a helper that died: we hold its lock */
-	if (bind(fd, (const struct sockaddr *)&sun, sizeof(sun)))
-		return -errno;
-	/* Everybody may ask: who asks is the kernel's word, and the rules are ours. */
-	if (chmod(path, 0666) || listen(fd, 128))
-		return -errno;
-	return sks_take_fd(&fd);
-}
-
 static void log_libbpf(const char *text)
 {
 	size_t len = strlen(text);
@@ -189,15 +177,17 @@ static void say_ready(int fd)
 	(void)close(fd);
 }
 
-/* Each namespace takes a descriptor a map, and the usual soft limit is 1024. */
-static void raise_limit(void)
+/* As high as it goes: afterwards nothing goes higher. */
+static void raise_limit(int resource)
 {
+	const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit))
+	/* Beyond a hard limit needs CAP_SYS_RESOURCE, which not every root has. */
+	if (!setrlimit(resource, &none) || getrlimit(resource, &limit))
 		return;
 	limit.rlim_cur = limit.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
+	(void)setrlimit(resource, &limit);
 }
 
 static int fail(const char *what, const char *quoted, int err)
@@ -206,76 +196,106 @@ static int fail(const char *what, const char *quoted, int err)
 	return 1;
 }
 
-/* False: it was said why. */
-static bool read_policy(const struct options *opt)
+/* What the helper holds as long as it lives. */
+struct held {
+	int lock, pins, listener, named;
+};
+
+/* All that needs more rights than the judge keeps. 0, or what main() is to return. */
+static int prepare(const struct options *opt, struct sks_spaces *spaces, struct held *held)
 {
-	static struct sks_policy_file file;
-	char why[SKS_POLICY_WHY_SIZE];
-	int err = sks_policy_file_read(opt->policy ?: SKS_POLICY_PATH, &file, why);
+	int err;
 
-	if (err == -ENOENT && !opt->policy)
-		return true;
-	if (err)
-		sks_log(SKS_LOG_ERR, "%s", why);
-	else
-		sks_policy_use(&file);
-	return !err;
-}
-
-static int serve(const struct options *opt)
-{
-	static struct sks_spaces spaces;
-	CLEANUP_FD int pins = -1, listener = -1;
-	struct sks_server server = { .spaces = &spaces };
-	int err = sks_spaces_open(&spaces, opt->bpffs);
-
+	raise_limit(RLIMIT_NOFILE);  /* each namespace takes a descriptor a map */
+	raise_limit(RLIMIT_MEMLOCK); /* before 5.11 the memory of maps counts */
+	make_parent(opt->socket);
+	held->lock = take_lock(opt->socket);
+	if (held->lock < 0)
+		return fail(held->lock == -EWOULDBLOCK ? "another helper serves" : "cannot lock",
+			    opt->socket, held->lock);
+	err = sks_spaces_open(spaces, opt->bpffs);
 	if (err)
 		return fail("cannot use the bpffs directory", opt->bpffs, err);
-	pins = lock_pins(opt->bpffs);
-	if (pins < 0)
-		return fail("another helper uses", opt->bpffs, pins);
-	err = sks_spaces_take_up(&spaces);
+	held->pins = lock_pins(opt->bpffs);
+	if (held->pins < 0)
+		return fail("another helper uses", opt->bpffs, held->pins);
+	sks_claims_open(opt->bpffs);
+	held->listener = sks_listen(opt->socket);
+	if (held->listener < 0)
+		return fail("cannot listen on", opt->socket, held->listener);
+	held->named = sks_listen_named(opt->socket);
+	err = sks_roles_judge();
+	return err ? fail("cannot give up rights", "", err) : 0;
+}
+
+static int serve(const struct options *opt, struct sks_spaces *spaces, const struct held *held)
+{
+	const int ends[] = { sks_inside_worker.sock, sks_process_worker.sock,
+			     sks_stranger_worker.sock };
+	const struct sks_server server = {
+		.spaces = spaces,
+		.listener = held->listener,
+		.named = held->named,
+		.idle_exit_ms = opt->idle_exit < 0 ? -1 : (int)opt->idle_exit * 1000,
+		.ends = ends,
+		.n_ends = sizeof(ends) / sizeof(*ends),
+	};
+	int err = sks_spaces_take_up(spaces);
+
 	if (err)
 		return fail("cannot list the pins in", opt->bpffs, err);
-	listener = listen_on(opt->socket);
-	if (listener < 0)
-		return fail("cannot listen on", opt->socket, listener);
-	server.listener = listener;
-	server.idle_exit_ms = opt->idle_exit < 0 ? -1 : (int)opt->idle_exit * 1000;
+	sks_claims_took_up();
 	say_ready(opt->ready_fd);
 	err = sks_server_run(&server);
+	sks_roles_mourn();
 	(void)unlink(opt->socket);
-	while (err == 1 && spaces.n)
-		sks_spaces_remove(&spaces, spaces.spaces[0]);
+	while (err == 1 && spaces->n)
+		sks_spaces_remove(spaces, spaces->spaces[0]);
 	if (err == 1)
 		(void)rmdir(opt->bpffs);
-	sks_spaces_close(&spaces);
+	sks_spaces_close(spaces);
+	sks_claims_close();
+	if (err == -ECHILD) /* said already */
+		return 1;
 	return err < 0 ? fail("cannot go on", "", err) : 0;
+}
+
+static void prepare_signals(void)
+{
+	sigset_t signals;
+
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGTERM);
+	(void)sigaddset(&signals, SIGINT);
+	(void)sigaddset(&signals, SIGHUP);
+	(void)sigprocmask(SIG_BLOCK, &signals, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGCHLD, SIG_DFL); /* how a worker ended is to be known */
 }
 
 int main(int argc, char **argv)
 {
+	static struct sks_spaces spaces;
 	struct options opt = { SKS_SOCKET_PATH, DEFAULT_BPFFS, NULL, -1, -1 };
-	CLEANUP_FD int lock = -1;
-	sigset_t signals;
+	struct held held = { -1, -1, -1, -1 };
 	int err = parse_options(argc, argv, &opt);
 
 	if (err)
 		return err < 0 ? 2 : 0;
-	(void)sigemptyset(&signals);
-	(void)sigaddset(&signals, SIGTERM);
-	(void)sigaddset(&signals, SIGINT);
-	(void)sigprocmask(SIG_BLOCK, &signals, NULL);
-	(void)signal(SIGPIPE, SIG_IGN);
+	prepare_signals();
+	/* What a namespace has taken goes back with it: set, the limit does not rise (mallopt(3)). */
+	(void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 	(void)umask(0022);
-	if (!read_policy(&opt))
+	if (sks_policy_load(opt.policy))
 		return 1;
-	raise_limit();
 	sks_bpf_set_log(log_libbpf);
-	make_parent(opt.socket);
-	lock = take_lock(opt.socket);
-	if (lock < 0)
-		return fail(lock == -EWOULDBLOCK ? "another helper serves" : "cannot lock",
-			    opt.socket, lock);
-	return serve(&opt);
+	err = sks_roles_start_workers();
+	if (err)
+		return fail("cannot start its workers", "", err);
+	err = prepare(&opt, &spaces, &held) ?: serve(&opt, &spaces, &held);
+	sks_closep(&held.named);
+	sks_closep(&held.listener);
+	sks_closep(&held.pins);
+	sks_closep(&held.lock);
+	return err;
 }

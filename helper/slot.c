@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* Owns registered sockets: the slots, the sockmap, and the chains (see slot.h). */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "group.h"
 #include "slot.h"
+#include "stranger.h"
 
 /* Sockets that are asked for one by one: that costs less than to load a program for them. */
 #define FEW 8u
@@ -12,6 +14,16 @@
 static bool slot_used(const struct sks_space *space, uint32_t number)
 {
 	return space->maps.slots[number].cookie;
+}
+
+/* Another sockmap, in which nothing comes late any more. Tried again until it is done. */
+static int renew(struct sks_space *space)
+{
+	int err = space->late ? sks_bpf_renew_sockets(space->dir, &space->maps) : 0;
+
+	if (!err)
+		space->late = false;
+	return err;
 }
 
 int sks_slot_take(struct sks_space *space, const struct sks_dest *dest, int sock,
@@ -28,7 +40,7 @@ int sks_slot_take(struct sks_space *space, const struct sks_dest *dest, int sock
 	};
 	struct sks_slot *slot;
 	uint32_t i;
-	int err = sks_store_take_number(space, &numbers, &i);
+	int err = renew(space) ?: sks_store_take_number(space, &numbers, &i);
 
 	if (err)
 		return err;
@@ -36,7 +48,12 @@ int sks_slot_take(struct sks_space *space, const struct sks_dest *dest, int sock
 	*slot = *init;
 	slot->cookie = 0;
 	slot->dest = (uint16_t)(dest - space->maps.dests);
-	err = sks_bpf_put_socket(&space->maps, i, sock);
+	err = sks_stranger_put(&space->maps, i, sock);
+	/* It may come there later still, when another one is to be there. */
+	if (err == -ETIMEDOUT) {
+		space->late = true;
+		(void)renew(space);
+	}
 	if (err)
 		return err;
 	/* The cookie says that the slot is used; without it the next helper empties the slot. */
@@ -64,7 +81,8 @@ static void put_head(struct sks_space *space, const struct sks_dest *dest, uint3
 {
 	uint32_t head = head_of(space, dest, family);
 
-	if (!is_direct(dest, family) || (sock >= 0 && !sks_bpf_put_head(&space->maps, head, sock)))
+	if (!is_direct(dest, family) || (sock >= 0 && sks_stranger_is_ours(sock) &&
+					 !sks_bpf_put_head(&space->maps, head, sock)))
 		return;
 	/* The one that was first is not any more. */
 	sks_bpf_del_head(&space->maps, head);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "../common/maps.h"
+#include "curb.h"
 #include "kernel.h"
 #include "socket.h"
 
@@ -168,7 +169,27 @@ void sks_socket_close(int fd)
 	if (fd < 0)
 		return;
 	/* A listener's option is its server's own: every connection that it accepts inherits it. */
-	if (may_linger(fd))
-		(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+	if (!may_linger(fd)) {
+		(void)close(fd);
+		return;
+	}
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+	sks_curb_begin(); /* it may have others in its queue */
 	(void)close(fd);
+	sks_curb_end();
+}
+
+int sks_socket_receive(int conn, void *buf, size_t size, int *ret_fd)
+{
+	int fds[SKS_WIRE_FDS];
+	size_t n;
+	int len = sks_wire_recv_all(conn, buf, size, MSG_DONTWAIT, fds, &n);
+
+	if (len >= 0) {
+		*ret_fd = n ? fds[0] : -1;
+		return len;
+	}
+	while (n > 0)
+		sks_socket_close(fds[--n]);
+	return len;
 }

@@ -37,5 +37,7 @@ int sks_socket_ready(const struct sks_socket *socket, struct sks_verdict *verdic
 
 /* Closes a stranger's descriptor without waiting for data that it may still have to send. */
 void sks_socket_close(int fd);
+/* As sks_wire_recv() with MSG_DONTWAIT, but what is not kept is closed in that way. */
+int sks_socket_receive(int conn, void *buf, size_t size, int *ret_fd);
 
 #endif

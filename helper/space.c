@@ -2,54 +2,29 @@
 /* Owns the network namespaces that the helper serves, found again by their pins after a restart. */
 #include <dirent.h>
 #include <errno.h>
-#include <linux/magic.h>
+#include <linux/netlink.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "../common/cleanup.h"
+#include "bpffs.h"
 #include "change.h"
+#include "claims.h"
 #include "classes.h"
+#include "damage.h"
 #include "group.h"
+#include "inside.h"
 #include "log.h"
+#include "payer.h"
 #include "pins.h"
 #include "slot.h"
 #include "space.h"
 
 /* A directory that is being set up; bpffs allows no dots in names. */
 #define UNFINISHED "new-"
-
-int sks_space_path(const char *dir, uint64_t ino, char *buf, size_t size)
-{
-	int len = snprintf(buf, size, "%s/net-%llu", dir, (unsigned long long)ino);
-
-	return len < 0 || (size_t)len >= size ? -ENAMETOOLONG : 0;
-}
-
-bool sks_is_bpffs(const char *path)
-{
-	struct statfs fs;
-
-	return !statfs(path, &fs) && fs.f_type == BPF_FS_MAGIC;
-}
-
-/* /sys/fs/bpf is there on every kernel with BPF, but on some machines nobody mounts it. */
-static int prepare_dir(const char *dir)
-{
-	const char *mount_point = strncmp(dir, "/sys/fs/bpf/", 12) ? dir : "/sys/fs/bpf";
-
-	if (mount_point == dir && mkdir(dir, 0750) && errno != EEXIST)
-		return -errno;
-	if (!sks_is_bpffs(mount_point) && !sks_is_bpffs(dir) &&
-	    mount("bpf", mount_point, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0755"))
-		return -errno;
-	if (mkdir(dir, 0750) && errno != EEXIST)
-		return -errno;
-	return sks_is_bpffs(dir) ? 0 : -ENOTSUP;
-}
 
 /* Of one that has no maps. */
 static void free_memory(struct sks_space *space)
@@ -75,29 +50,52 @@ static struct sks_space *new_space(const struct sks_spaces *spaces, uint64_t ino
 		free(space);
 		return NULL;
 	}
-	if (space)
+	if (space) {
 		space->ino = ino;
+		space->payer = SKS_PAYER_NONE;
+	}
 	return space;
+}
+
+/* What is read before anything is changed. -EUCLEAN: ret_what is damaged. */
+static int read_pins(struct sks_space *space, char ret_what[SKS_SOUND_WHYLEN])
+{
+	uint64_t ino;
+	int err = sks_bpf_netns(&space->maps, &ino);
+
+	if (!err && ino != space->ino)
+		err = -ENODEV;
+	if (!err)
+		err = sks_sound(&space->maps, ret_what);
+	if (err)
+		return err;
+	err = sks_classes_recover(space);
+	if (err == -EUCLEAN)
+		(void)snprintf(ret_what, SKS_SOUND_WHYLEN, "some entry of prefixes is none");
+	return err; /* nothing can be changed without; what runs, runs on */
 }
 
 /*
  * Takes up what an earlier helper left. -ENOENT: there is nothing; -ENODEV: its namespace is gone,
- * or the helper died while it took the pins away; -EUCLEAN: another version made it.
+ * or the helper died while it took the pins away; -EUCLEAN: another version made it, or it is
+ * damaged, and nothing of it was touched.
  */
-static int take_up(struct sks_space *space)
+static int take_up(struct sks_spaces *spaces, struct sks_space *space)
 {
-	uint64_t ino;
+	char what[SKS_SOUND_WHYLEN] = "", why[SKS_PINS_WHYLEN];
 	int err = sks_bpf_open(space->dir, true, &space->maps);
 
 	if (err == -ENOENT)
 		return access(space->dir, F_OK) ? -ENOENT : -ENODEV;
 	if (err == -EUCLEAN && sks_pins_outlive(space->dir, space->ino))
 		return -ENODEV;
+	if (err == -EUCLEAN && !sks_pins_are_foreign(space->dir, space->ino, why))
+		sks_damage_keep(&spaces->damages, space->ino, SKS_SOUND_SHAPE);
 	if (err)
 		return err;
-	err = sks_bpf_netns(&space->maps, &ino);
-	if (!err && ino != space->ino)
-		err = -ENODEV;
+	err = read_pins(space, what);
+	if (err == -EUCLEAN)
+		sks_damage_keep(&spaces->damages, space->ino, what);
 	if (err) {
 		sks_bpf_close(&space->maps);
 		return err;
@@ -105,24 +103,21 @@ static int take_up(struct sks_space *space)
 	sks_store_recover(space);
 	sks_groups_recover(space);
 	sks_slots_recover(space);
-	err = sks_classes_recover(space);
-	if (err) { /* nothing can be changed without; what runs, runs on */
-		sks_bpf_close(&space->maps);
-		return err;
-	}
 	/* Not worth leaving the namespace unserved. */
 	err = sks_bpf_refresh(space->dir, &space->maps);
 	if (err)
 		sks_log(SKS_LOG_ERR, "%s: %s; the program there stays", space->dir, strerror(-err));
 	sks_change_recover(space);
+	sks_claims_sync(space);
 	return 0;
 }
 
 /* Under another name first: a helper that dies at it leaves nothing that looks whole. */
-static void remove_pins(const struct sks_spaces *spaces, uint64_t ino)
+static void remove_pins(struct sks_spaces *spaces, uint64_t ino)
 {
 	char dir[256], path[sizeof(dir)];
 
+	sks_damage_forget(&spaces->damages, ino);
 	if (sks_space_path(spaces->dir, ino, dir, sizeof(dir)))
 		return;
 	(void)snprintf(path, sizeof(path), "%s/" UNFINISHED "%llu", spaces->dir,
@@ -131,22 +126,10 @@ static void remove_pins(const struct sks_spaces *spaces, uint64_t ino)
 	sks_bpf_remove(rename(dir, path) ? dir : path);
 }
 
-/* The namespace's number in the name of a directory of pins, or 0. */
-static uint64_t number_of(const char *name)
-{
-	char *end;
-	uint64_t ino;
-
-	if (strncmp(name, "net-", 4) != 0)
-		return 0;
-	ino = strtoull(name + 4, &end, 10);
-	return *end ? 0 : ino;
-}
-
 static void take_up_entry(struct sks_spaces *spaces, const char *name)
 {
 	char path[384], why[SKS_PINS_WHYLEN];
-	uint64_t ino = number_of(name);
+	uint64_t ino = sks_space_number(name);
 	struct sks_space *space;
 	int err;
 
@@ -158,7 +141,7 @@ static void take_up_entry(struct sks_spaces *spaces, const char *name)
 	space = ino && spaces->n < SKS_SPACES_MAX ? new_space(spaces, ino) : NULL;
 	if (!space)
 		return;
-	err = take_up(space);
+	err = take_up(spaces, space);
 	if (!err) {
 		spaces->spaces[spaces->n++] = space;
 		return;
@@ -167,7 +150,7 @@ static void take_up_entry(struct sks_spaces *spaces, const char *name)
 		remove_pins(spaces, space->ino);
 	} else {
 		spaces->strangers = true;
-		if (sks_pins_are_foreign(space->dir, ino, why))
+		if (sks_spaces_are_unusable(spaces, ino, why))
 			sks_log(SKS_LOG_ERR, "%s", why);
 		else
 			sks_log(SKS_LOG_ERR, "%s: cannot take up: %s", space->dir, strerror(-err));
@@ -180,7 +163,7 @@ int sks_spaces_open(struct sks_spaces *spaces, const char *dir)
 	*spaces = (struct sks_spaces){};
 	if (snprintf(spaces->dir, sizeof(spaces->dir), "%s", dir) >= (int)sizeof(spaces->dir))
 		return -ENAMETOOLONG;
-	return prepare_dir(dir);
+	return sks_bpffs_prepare(dir);
 }
 
 int sks_spaces_take_up(struct sks_spaces *spaces)
@@ -200,6 +183,8 @@ void sks_spaces_close(struct sks_spaces *spaces)
 {
 	while (spaces->n)
 		free_space(spaces->spaces[--spaces->n]);
+	while (spaces->damages)
+		sks_damage_forget(&spaces->damages, spaces->damages->ino);
 }
 
 void sks_spaces_remove(struct sks_spaces *spaces, struct sks_space *space)
@@ -208,7 +193,12 @@ void sks_spaces_remove(struct sks_spaces *spaces, struct sks_space *space)
 		if (spaces->spaces[i] != space)
 			continue;
 		spaces->spaces[i] = spaces->spaces[--spaces->n];
+		sks_claims_drop(space, !spaces->n);
 		remove_pins(spaces, space->ino);
+		/* Once nothing runs there: else connections would be refused meanwhile. */
+		sks_closep(&space->maps.link);
+		space->maps.link = -1;
+		sks_bpf_empty(&space->maps);
 		free_space(space);
 		return;
 	}
@@ -274,7 +264,7 @@ static void bury_strangers(struct sks_spaces *spaces)
 		return;
 	spaces->strangers = false;
 	while ((entry = readdir(list))) {
-		uint64_t ino = number_of(entry->d_name);
+		uint64_t ino = sks_space_number(entry->d_name);
 
 		if (!ino || listed(spaces, ino) ||
 		    sks_space_path(spaces->dir, ino, dir, sizeof(dir)))
@@ -299,6 +289,7 @@ void sks_spaces_bury(struct sks_spaces *spaces)
 	}
 	if (spaces->strangers)
 		bury_strangers(spaces);
+	sks_inside_forget();
 }
 
 struct sks_space *sks_spaces_find(struct sks_spaces *spaces, uint64_t ino)
@@ -311,13 +302,22 @@ struct sks_space *sks_spaces_find(struct sks_spaces *spaces, uint64_t ino)
 	return NULL;
 }
 
-bool sks_spaces_are_foreign(const struct sks_spaces *spaces, uint64_t ino,
-			    char ret_why[SKS_PINS_WHYLEN])
+bool sks_spaces_are_unusable(const struct sks_spaces *spaces, uint64_t ino,
+			     char ret_why[SKS_PINS_WHYLEN])
 {
 	char dir[256];
 
 	return !listed(spaces, ino) && !sks_space_path(spaces->dir, ino, dir, sizeof(dir)) &&
-	       sks_pins_are_foreign(dir, ino, ret_why);
+	       (sks_damage_holds(spaces->damages, dir, ino, ret_why) ||
+		sks_pins_are_foreign(dir, ino, ret_why));
+}
+
+/* What the bind hooks know the namespace by. */
+static uint64_t cookie_of(int netns)
+{
+	CLEANUP_FD int sock = sks_inside_socket(netns, AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG);
+
+	return sock < 0 ? 0 : sks_netns_cookie(sock);
 }
 
 /* Under another name until it is whole, so that a helper that dies here leaves no half. */
@@ -332,6 +332,7 @@ static int create(const struct sks_spaces *spaces, int netns, struct sks_space *
 	err = sks_bpf_create(unfinished, netns, &space->maps);
 	if (err)
 		return err;
+	space->maps.ports->head.netns_cookie = cookie_of(netns);
 	err = sks_classes_recover(space);
 	if (!err && rename(unfinished, space->dir))
 		err = -errno;
@@ -342,21 +343,40 @@ static int create(const struct sks_spaces *spaces, int netns, struct sks_space *
 	return err;
 }
 
+static struct sks_space *new_space_of(struct sks_spaces *spaces, int netns, uint64_t ino,
+				      int *ret_err)
+{
+	struct sks_space *space = new_space(spaces, ino);
+
+	*ret_err = -ENOMEM;
+	if (!space)
+		return NULL;
+	sks_payer_learn(space, netns);
+	*ret_err = sks_payer_check(spaces, space->payer);
+	if (*ret_err) { /* some may have nothing in them any more */
+		sks_spaces_reap(spaces);
+		*ret_err = sks_payer_check(spaces, space->payer);
+	}
+	if (!*ret_err)
+		return space;
+	free_memory(space);
+	return NULL;
+}
+
 int sks_spaces_get(struct sks_spaces *spaces, int netns, uint64_t ino, struct sks_space **ret_space)
 {
 	struct sks_space *space = sks_spaces_find(spaces, ino);
 	int err;
 
 	if (space) {
+		sks_payer_learn(space, netns);
 		*ret_space = space;
 		return 0;
 	}
-	if (spaces->n == SKS_SPACES_MAX)
-		return -ENOSPC;
-	space = new_space(spaces, ino);
+	space = new_space_of(spaces, netns, ino, &err);
 	if (!space)
-		return -ENOMEM;
-	err = take_up(space); /* what could not be taken up at the start may be now */
+		return err;
+	err = take_up(spaces, space); /* what could not be taken up at the start may be now */
 	if (err == -ENODEV)
 		remove_pins(spaces, ino);
 	if (err == -ENOENT || err == -ENODEV)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "claims.h"
 #include "kernel.h"
 #include "store.h"
 
@@ -163,11 +164,13 @@ void sks_store_commit(struct sks_space *space)
 	__atomic_store_n(&head->epoch, head->epoch + 1, __ATOMIC_RELEASE);
 	clear_marks(space, head->epoch);
 	settle(space);
+	sks_claims_settle(space, true);
 }
 
 void sks_store_abort(struct sks_space *space)
 {
 	settle(space);
+	sks_claims_settle(space, false);
 }
 
 static void count_bindings(struct sks_space *space)

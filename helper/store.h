@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "../common/maps.h"
 #include "../common/prefix.h"
@@ -15,11 +16,15 @@
 #include "bpf.h"
 #include "ranges.h"
 
-struct sks_classes; /* helper/classes.h */
+struct sks_classes;	 /* helper/classes.h */
+struct sks_claim_change; /* helper/claim_set.h */
 
 /* One network namespace that has, or had, something steered. */
 struct sks_space {
 	uint64_t ino;
+	uint32_t payer; /* sks_payer_of_netns(), once somebody has asked from there */
+	bool knows_payer;
+	bool late;     /* a stranger's socket may come into the sockmap yet: none is taken before */
 	char dir[256]; /* of its pins */
 	struct sks_maps maps;
 	struct sks_classes *classes;			   /* the port table's */
@@ -46,6 +51,14 @@ struct sks_space {
 	} touched;
 	/* By protocol: where the table of the next state may differ from the current one. */
 	struct sks_ranges written[2];
+	/* The claims that the change under way may make or end (helper/claims.c). */
+	struct {
+		struct sks_claim_change *log;
+		size_t n;
+		bool any;   /* the namespace's own has been put */
+		bool stale; /* not what the records say */
+	} claims;
+	pid_t door;	     /* a process that was in the namespace, or 0 */
 	bool unsettled;	     /* what has closed is not in the current state yet: it failed */
 	bool compiling;	     /* the table of the next state is neither published nor discarded */
 	int64_t stale_since; /* ms; when destinations that nothing leads to were first seen, or 0 */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bpf.h"
+#include "space.h"
 #include "verdict.h"
 
 int sks_refuse(struct sks_verdict *verdict, int err, const char *format, ...)
@@ -34,6 +35,10 @@ int sks_refuse_setup(struct sks_verdict *verdict, int err)
 {
 	const char *why = sks_bpf_why();
 
+	if (err == -EDQUOT)
+		return sks_refuse(verdict, err,
+				  "more than %u network namespaces of the user who made this one",
+				  SKS_SPACES_A_USER);
 	return sks_refuse(verdict, err, "cannot set up this namespace: %s%s%s", strerror(-err),
 			  *why ? ": " : "", why);
 }

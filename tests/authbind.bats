@@ -441,7 +441,8 @@ rejects() {
 }
 
 @test "policy file: an error names file, line and key, and quotes the value" {
-	local of127
+	local of127 no_section='no such section; there are [user NAME], [group NAME] and [default]'
+	local alone='a section is [user NAME], [group NAME] or [default], alone in its line'
 	of127=$(printf '80,%.0s' {1..66})80
 	rejects ':2: ports: "9-3" at character 4: the range ends before it begins' '[user nobody]' 'ports = 80,9-3'
 	rejects ':2: ports: "0" at character 1: there is no port 0' '[user nobody]' 'ports = 0'
@@ -455,19 +456,20 @@ rejects() {
 		'[user nobody]' 'ports = 80' '' '[user 65534]' '  ports = 443'
 	rejects ':3: ports: "ports = 443" at character 1: blanks are not allowed' \
 		'[user nobody]' '  ports = 80' '  ports = 443'
-	rejects ':2: "prots": no such key; there is ports' '[user nobody]' 'prots = 80'
+	rejects ':2: "prots": no such key; there are ports, prefixes, labels, max-ports, max-sockets, max-labels, any, wide, shadow and share' \
+		'[user nobody]' 'prots = 80'
 	rejects ':1: ports: "80": before any section' 'ports = 80'
-	rejects ':1: "[usr nobody]": no such section; there is [user NAME]' '[usr nobody]'
-	rejects ':1: "[user]": no such section; there is [user NAME]' '[user]' 'ports = 80'
+	rejects ":1: \"[usr nobody]\": $no_section" '[usr nobody]'
+	rejects ":1: \"[user]\": $no_section" '[user]' 'ports = 80'
 	rejects ':3: "[user no-such-user]": there is no such user' '# none' '' '[user no-such-user]'
 	rejects ':1: "[user  nobody]": there is no such user' '[user  nobody]'
 	rejects ':1: "[user 4294967295]": there is no such user' '[user 4294967295]'
-	rejects ':1: "[user nobody": a section is [user NAME], alone in its line' '[user nobody'
-	rejects ':1: "[user nobody] ports = 80": a section is [user NAME], alone in its line' '[user nobody] ports = 80'
+	rejects ":1: \"[user nobody\": $alone" '[user nobody'
+	rejects ":1: \"[user nobody] ports = 80\": $alone" '[user nobody] ports = 80'
 	rejects ':3: "[user root]": a section begins its line' '[user nobody]' '  [user root]' 'ports = 80'
 	rejects ':3: ports: "[user root]" at character 1: blanks are not allowed' \
 		'[user nobody]' 'ports = 80' '  [user root]'
-	rejects ':2: "ports 80": neither [user NAME] nor KEY = VALUE' '[user nobody]' 'ports 80' 'ports = 9-3'
+	rejects ':2: "ports 80": neither a section nor KEY = VALUE' '[user nobody]' 'ports 80' 'ports = 9-3'
 	rejects ":2: \"ports = ${of127:0:52}...\": more than 197 characters; continue in an indented line" \
 		'[user nobody]' "ports = $of127"
 	rejects ':2: ports: "?[31m" at character 1: only printable ASCII is allowed' '[user nobody]' $'ports = \e[31m'

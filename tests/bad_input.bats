@@ -11,8 +11,11 @@ setup() {
 	need /usr/bin/python3
 	cp "$BATS_TEST_DIRNAME/wire_probe.py" "$PROGS"
 	start_helper
-	# The first registration opens the namespace's maps, for as long as the helper lives.
+	# The first registration opens the namespace's maps, and the first of a user those of its sysctls
+	# that say what users may have. They stay open.
 	serve web 7 0.0.0.0#7777
+	AS=nobody serve first 2000 0.0.0.0#7776
+	kill_server first
 	FDS=$(open_fds "$(helper_pid)")
 }
 
@@ -118,6 +121,11 @@ unharmed() {
 	answer 'EISCONN the socket is connected' lingering
 	took=$(($(now_ms) - began))
 	((took < 5000 * SKS_SLOW))
+	unharmed
+}
+
+@test "bad input: nor does one in a record that is not read, one too many, or one in another's queue" {
+	answer 'in time' lingering-behind lingering-one-too-many lingering-in-a-queue
 	unharmed
 }
 

@@ -119,7 +119,7 @@ fails_at() {
 	local reason='invalid bpf_context access off=4096 size=4'
 	start_faulty_helper
 	fails_at load 3 "$reason"
-	is "$(in_ns ls "$BPFFS" | wc -l)" 1
+	is "$(in_ns find "$BPFFS" -mindepth 1 -maxdepth 1 -name 'net-*' | wc -l)" 1
 }
 
 # --- sockets close ------------------------------------------------------------------------------

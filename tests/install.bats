@@ -35,7 +35,8 @@ install_here() {
 
 @test "DESTDIR and PREFIX: everything lies where it belongs, and uninstall takes it all away" {
 	sks_make install DESTDIR="$SKS_DIR/root" PREFIX=/opt/sksteer
-	is "$(cd "$SKS_DIR/root" && find . -type f | sort)" "./opt/sksteer/bin/sksteer-run
+	is "$(cd "$SKS_DIR/root" && find . -type f | sort)" "./etc/sksteer/policy.conf.example
+./opt/sksteer/bin/sksteer-run
 ./opt/sksteer/lib/libsksteer.so
 ./opt/sksteer/sbin/sksteerctl
 ./opt/sksteer/sbin/sksteerd"

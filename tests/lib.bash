@@ -264,6 +264,8 @@ sks_show_logs() {
 sks_teardown() {
 	local holder=${SKS_HOLDER[main]:-} said
 	[[ -n ${SKS_DIR:-} ]] || return 0
+	# Who is killed does not say what it has leaked.
+	[[ $SKS_BUILD != *sanitize* || -z ${SKS_PID[helper]:-} ]] || stop_helper || :
 	[[ -n ${BATS_TEST_COMPLETED:-} ]] || sks_show_logs
 	# A holder that never got its own namespace is still in ours.
 	if [[ -e /proc/$holder/ns/mnt && ! /proc/$holder/ns/mnt -ef /proc/self/ns/mnt ]]; then

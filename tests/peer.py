@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 """Owns the helper's place on the wire where a test needs one that misbehaves: peer.py SOCKET HOW.
 
-Each request is a line on stdout. SOCKET appears once it listens.
+Each request is a line on stdout. SOCKET appears once it listens; "@SOCKET" is an abstract name, of
+which it says "named" on stderr.
 
 HOW elsewhere:PORT[:THEN], shared:KIND[:THEN] and place:NUMBER:PORT say which place a CHECK is
 answered with; KIND is one of SHAREABLE, "nothing" or "file". THEN is what comes next: "die" and
@@ -73,10 +74,13 @@ def serve(conn, how):
         "other-version": struct.pack("=H6x", 1),
         "garbage-greeting": os.urandom(4096),
         "short-greeting": b"\1",
+        "empty-greeting": b"",
     }
     try:
         socket.send_fds(
-            conn, [greetings.get(how, GREETING)], [0] if how == "greeting-fd" else []
+            conn,
+            [greetings.get(how, GREETING)],
+            [0] if how in ("greeting-fd", "empty-greeting") else [],
         )
         if how == "hang-up-greeted":
             return conn.close()
@@ -175,19 +179,24 @@ def shared(kind):
 
 
 def open_listener(path, backlog=128, fill=False):
+    hidden = path.startswith("@")
+    address = "\0" + path[1:] if hidden else path + ".new"
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    listener.bind(path + ".new")
+    listener.bind(address)
     listener.listen(backlog)
     while fill:
         client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         client.setblocking(False)
         kept.append(client)
         try:
-            client.connect(path + ".new")
+            client.connect(address)
         except BlockingIOError:
             break
-    os.rename(path + ".new", path)
+    if not hidden:
+        os.rename(address, path)
     listeners.append(listener)
+    if hidden:
+        print("named", file=sys.stderr, flush=True)
 
 
 def main():

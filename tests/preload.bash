@@ -32,6 +32,28 @@ peer() {
 	wait_until 10 test -S "$SOCKET"
 }
 
+# named HOW [USER...]: the same by the abstract name of $SOCKET, run by that user.
+named() {
+	local how=$1
+	shift
+	kill_named
+	cp "$BATS_TEST_DIRNAME/peer.py" "$PROGS"
+	start_server named "$@" /usr/bin/python3 "$PROGS/peer.py" "@$SOCKET" "$how"
+	wait_until 10 grep -qx named "$SKS_DIR/named.log"
+}
+
+kill_named() {
+	[[ -n ${SKS_PID[named]:-} ]] || return 0
+	kill_server named
+	: > "$SKS_DIR/named.log"
+}
+
+# heard [LINE...]: what it was sent, as requested().
+heard() {
+	is "$(sed -E '/^named$/d; s/ instance=[0-9a-f]*//; s/fd=[0-9]{5},/fd=any,/' \
+		"$SKS_DIR/named.log")" "$(as_lines "$@")"
+}
+
 # When it returns, the peer's socket refuses connections.
 stop_peer() {
 	[[ -n ${SKS_PID[peer]:-} ]] || return 0

@@ -80,8 +80,14 @@ silent() {
 	is "$(log_of "$1")" ready
 }
 
-# passes_by PORT: within 1 s nobody steers it any more, and a stranger who binds it is served.
+# may_bind PORT: root may, who is anybody but the one that has it.
+may_bind() {
+	is "$(in_ns "$PROGS/grab" "0.0.0.0#$1")" "0.0.0.0#$1 done"
+}
+
+# passes_by PORT: within 1 s nobody has it any more, and a stranger who binds it is served.
 passes_by() {
+	wait_until 1 may_bind "$1"
 	plain "stranger$1" "0.0.0.0#$1"
 	wait_until 1 gets 127.0.0.1 "$1" "stranger$1"
 }

@@ -98,8 +98,9 @@ print(re.search(r"verified_insns:\s*(\d+)", open(f"/proc/self/fdinfo/{fd}").read
 @test "the first server of a namespace does not wait long for the program to be loaded" {
 	raw ncat -lk 7777 --exec /bin/cat
 	wait_answer 127.0.0.1 7
-	# With twice as many, a busy machine took longer than the library waits.
-	(($(verified_insns) < 32000)) || fail "$(verified_insns) instructions to verify"
+	# With twice as many, a busy machine took longer than the library waits. A helper without
+	# CAP_PERFMON also has what the processor may speculate verified, a tenth more.
+	(($(verified_insns) < 36000)) || fail "$(verified_insns) instructions to verify"
 }
 
 @test "without SKSTEER_PORTS the library does nothing" {

@@ -250,7 +250,7 @@ is_refused() {
 	run --separate-stderr "$@"
 	is "$status" 1
 	is "$output" ''
-	for text in "$(pins_dir)" 'map layout 2' "this version's is 3" 'sksteerctl unload'; do
+	for text in "$(pins_dir)" 'map layout 2' "this version's is 4" 'sksteerctl unload'; do
 		has "$stderr" "$text"
 	done
 	is "$(wc -l <<< "$stderr")" 1
@@ -368,7 +368,7 @@ is_refused() {
 	kill_server web
 	wait_until 10 not pins_are_there "$(pins_dir)"
 	wait_until 2 not "$BPFTOOL" prog show id "$program"
-	is "$(in_ns find "$BPFFS" -mindepth 1 -maxdepth 1)" "$(NS=other pins_dir)"
+	is "$(in_ns find "$BPFFS" -mindepth 1 -maxdepth 1 -name 'net-*')" "$(NS=other pins_dir)"
 	serve again 80 0.0.0.0#7777
 	silent again
 	gets 127.0.0.1 80 again

@@ -486,6 +486,17 @@ two_peers() {
 	said web
 }
 
+@test "a user's listener on a device does not keep root from more prefixes on its port" {
+	two_peers
+	local_route 10.0.0.0/8
+	AS=nobody stand user SKSTEER_PORTS=any:8080 user=tcp:0.0.0.0#7777,dev=to-p1
+	NS=p1 reaches 192.0.2.1#8080=user
+	stand root SKSTEER_PORTS="$(printf '10.%s.0.0/16:8080;' 1 2 3 4)10.5.0.0/16:8080" \
+		root=tcp:127.0.0.1#7778
+	said root
+	reaches 10.{1,2,3,4,5}.0.1#8080=root
+}
+
 # --- targets ----------------------------------------------------------------------------------
 
 @test "a target that the service's own socket serves anyway is fine, and so is one said twice" {

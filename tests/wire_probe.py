@@ -256,11 +256,11 @@ def lingering():
     client = socket.create_connection(server.getsockname())
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, NEVER))
     kept.append(server.accept()[0])
-    client.setblocking(False)
+    client.settimeout(0.1)  # the peer's buffer grows for a moment
     try:
         while True:
             client.send(bytes(1 << 16))
-    except BlockingIOError:
+    except TimeoutError:
         return client
 
 
@@ -342,6 +342,44 @@ def second_record():
         return receive(conn)
 
 
+def leave_behind(*records):
+    """Sent to a helper that is stopped: so it is the last that closes what came along."""
+    with greet() as conn:
+        pid = struct.unpack("3i", conn.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+        os.kill(pid, signal.SIGSTOP)
+        for things in records:
+            fds = [thing.detach() for thing in things]
+            socket.send_fds(conn, [b""], fds)
+            for fd in fds:
+                os.close(fd)
+        os.kill(pid, signal.SIGCONT)
+        receive(conn)
+        conn.close()
+    began = time.monotonic()
+    ask(request(STATUS, b""))
+    return "in time" if time.monotonic() - began < 1 else "late"
+
+
+@case
+def lingering_behind():
+    """In records that are never read; the first of them are empty."""
+    return leave_behind([listener()], [], [], [lingering()], [lingering()])
+
+
+@case
+def lingering_one_too_many():
+    return leave_behind([listener(), listener(), lingering(), lingering()])
+
+
+@case
+def lingering_in_a_queue():
+    one, other = socket.socketpair()
+    with lingering() as sock:
+        socket.send_fds(one, [b"x"], [sock.fileno()])
+    kept.append(one)
+    return leave_behind([other])
+
+
 @case
 def taken():
     """A target that another instance has: refused after the socket was found to be meant."""
@@ -351,9 +389,69 @@ def taken():
 
 
 @case
+def many_namespaces():
+    """A listener in each of 65 of one user's own."""
+    assert libc.unshare(CLONE_NEWUSER) == 0
+    for _ in range(65):
+        assert libc.unshare(CLONE_NEWNET) == 0
+        kept.append(listener())
+        answer = ask(request(spec=b"2000"), [kept[-1].dup()])
+        print(answer, file=sys.stderr)
+    return answer
+
+
+@case
+def status():
+    return ask(request(STATUS, b""))
+
+
+@case
 def promote():
     """What stands by for the label "web" takes over."""
     return ask(request(op=PROMOTE, spec=b"", label=b"web", instance=b""))
+
+
+def ask_on(conn, port):
+    """For a port that is a group's, on a connection that is there already."""
+    with conn, listener() as sock:
+        socket.send_fds(conn, [request(spec=b"%d" % port)], [sock.fileno()])
+        return receive(conn)
+
+
+def changes_groups(before, after):
+    """Started as root: connects in some groups as nobody, and asks in others."""
+    os.setgroups(before)
+    os.setresgid(65534, 65534, 65534)
+    os.seteuid(65534)
+    conn = greet()
+    os.seteuid(0)
+    os.setgroups(after)
+    os.setresuid(65534, 65534, 65534)
+    assert os.getgroups() == after
+    return ask_on(conn, 80)
+
+
+@case
+def group_left():
+    return changes_groups([5000], [])
+
+
+@case
+def group_joined():
+    return changes_groups([], [5000])
+
+
+@case
+def group_of_setgid():
+    """The process that has connected is a setgid program by the time that it asks."""
+    conn, pid = greet(), os.getpid()
+    if os.fork():
+        os.execl(os.path.dirname(__file__) + "/setgid-sleep", "sleep", str(NEVER))
+    while "\t5000\t" not in open(f"/proc/{pid}/status").read().split("Gid:")[1].split("\n")[0]:
+        time.sleep(0.02)
+    answer = ask_on(conn, 80)
+    os.kill(pid, signal.SIGKILL)
+    return answer
 
 
 @case
@@ -399,6 +497,26 @@ def from_setuid():
         answer = receive(conn)
     os.kill(pid, signal.SIGKILL)
     return answer
+
+
+@case
+def from_another():
+    """For a low port, once the process that connected has ended and another has its number."""
+    conn, pid = connect(), os.getpid()
+    if os.fork():
+        os._exit(0)
+    name = ""
+    while name != "sleep\n":
+        time.sleep(0.02)
+        try:
+            name = open(f"/proc/{pid}/comm").read()
+        except OSError:
+            pass
+    print("replaced", flush=True)
+    with conn, listener() as sock:
+        conn.recv(64)
+        socket.send_fds(conn, [request(spec=b"80")], [sock.fileno()])
+        return receive(conn)
 
 
 def hoard(n):
@@ -532,4 +650,5 @@ def main():
         kept.clear()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -343,7 +343,7 @@ denied() {
 	run --separate-stderr as_user "$RUN" --socket "$SOCKET" -l web17 -p 8077 \
 		"$PROGS/calls" tcp4 bind=127.0.0.1#7777 listen
 	is "$output" $'bind ok\nlisten ok'
-	is "$stderr" 'sksteer: more than 16 labels for user 65534'
+	is "$stderr" 'sksteer: more than 16 labels for user 65534 (the built-in rule)'
 	# One that is there already is none more, and root's are not counted.
 	run --separate-stderr as_user "$RUN" --socket "$SOCKET" -l web16 -p 8077 \
 		"$PROGS/calls" tcp4 bind=127.0.0.1#7777 listen

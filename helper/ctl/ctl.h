@@ -22,6 +22,7 @@ struct sks_ctl {
 	const char *ready;	 /* of upgrade: a command, or NULL */
 	uint32_t timeout, drain; /* of upgrade: seconds */
 	int signal;		 /* of upgrade */
+	const char *policy;	 /* of policy explain: a file, or NULL */
 };
 
 /* The verbs. Each says itself what went wrong and returns the exit status. */
@@ -30,6 +31,7 @@ int sks_ctl_bind(const struct sks_ctl *ctl);
 int sks_ctl_unbind(const struct sks_ctl *ctl);
 int sks_ctl_upgrade(const struct sks_ctl *ctl);
 int sks_ctl_weight(const struct sks_ctl *ctl);
+int sks_ctl_policy(const struct sks_ctl *ctl);
 int sks_ctl_unregister(const struct sks_ctl *ctl);
 int sks_ctl_unload(const struct sks_ctl *ctl);
 

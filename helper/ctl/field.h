@@ -28,6 +28,14 @@ static inline const char *sks_field_text(const struct json_object *object, const
 	return text ? text : "";
 }
 
+/* Of an array: "" where it is none. */
+static inline const char *sks_item_text(const struct json_object *array, size_t i)
+{
+	const char *text = json_object_get_string(json_object_array_get_idx(array, i));
+
+	return text ? text : "";
+}
+
 static inline size_t sks_field_length(const struct json_object *array)
 {
 	return json_object_is_type(array, json_type_array) ? json_object_array_length(array) : 0;

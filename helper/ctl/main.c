@@ -28,6 +28,7 @@ enum {
 	OPT_TIMEOUT,
 	OPT_DRAIN,
 	OPT_READY,
+	OPT_POLICY,
 };
 
 static const char help_text[] =
@@ -42,6 +43,8 @@ static const char help_text[] =
 	"  weight LABEL PID N               share a label's connections otherwise\n"
 	"  unregister LABEL                 take a label out, with all its bindings\n"
 	"  unload                           take everything out of this network namespace\n"
+	"  policy check FILE                find what is wrong with a policy file\n"
+	"  policy explain USER SPEC         say what it gives to whom, and by which rule\n"
 	"\n"
 	"  VERB --help  says more of each.\n";
 
@@ -66,6 +69,7 @@ static const struct option long_options[] = {
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "drain", required_argument, NULL, OPT_DRAIN },
 	{ "ready", required_argument, NULL, OPT_READY },
+	{ "policy", required_argument, NULL, OPT_POLICY },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -83,6 +87,7 @@ static const struct {
 	{ OPT_TIMEOUT, "--timeout", sks_ctl_upgrade, "upgrade" },
 	{ OPT_DRAIN, "--drain", sks_ctl_upgrade, "upgrade" },
 	{ OPT_READY, "--ready", sks_ctl_upgrade, "upgrade" },
+	{ OPT_POLICY, "--policy", sks_ctl_policy, "policy" },
 };
 
 struct command_line {
@@ -169,6 +174,9 @@ static int take_option(int c, const char *word, struct command_line *line)
 		return take_seconds("--drain", 0, &ctl->drain);
 	case OPT_READY:
 		ctl->ready = optarg;
+		return 0;
+	case OPT_POLICY:
+		ctl->policy = optarg;
 		return 0;
 	case 'h':
 		line->help = true;

@@ -173,7 +173,7 @@ static int put_sockets(FILE *listens, FILE *pids, const struct json_object *serv
 		(void)fputs(say_down(service), listens);
 	json_object_object_foreach(groups, key, value)
 	{
-		const char *bar = strchr(key, '|');
+		const char *bar = strrchr(key, '|');
 		char listener[128];
 
 		if (n++ >= MAX_LISTENERS)
@@ -204,7 +204,9 @@ static struct json_object *group_bindings(const struct json_object *bindings)
 		const struct json_object *binding = json_object_array_get_idx(bindings, i);
 		const char *prefix = sks_field_text(binding, "prefix");
 
-		(void)snprintf(key, sizeof(key), strchr(prefix, ':') ? "[%s]|%s" : "%s|%s", prefix,
+		/* Cut, as no helper's is: without its bar the key would be none. */
+		(void)snprintf(key, sizeof(key),
+			       strchr(prefix, ':') ? "[%.64s]|%.16s" : "%.64s|%.16s", prefix,
 			       sks_field_text(binding, "protocol"));
 		if (!json_object_object_get_ex(groups, key, &list)) {
 			list = json_object_new_array();
@@ -244,7 +246,8 @@ static void put_group(FILE *to, const char *where, const char *proto,
 			list_item(&list, text);
 		last = text;
 	}
-	(void)fprintf(to, "/%s", proto);
+	(void)fputc('/', to);
+	put_safely(to, proto);
 	put_more(to, list.n, MAX_ITEMS, "\n  ");
 	(void)fputc('\n', to);
 }
@@ -299,7 +302,7 @@ static void put_waiting(FILE *to, const struct json_object *waiting, size_t widt
 		return;
 	list_begin(&list, "waiting for a listener: ");
 	for (size_t i = 0; i < sks_field_length(waiting); i++)
-		list_item(&list, json_object_get_string(json_object_array_get_idx(waiting, i)));
+		list_item(&list, sks_item_text(waiting, i));
 	put_more(to, list.n, MAX_ITEMS, " ");
 	(void)fputc('\n', to);
 }

@@ -6,13 +6,12 @@
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../bpffs.h"
 #include "../report.h"
-#include "../space.h"
 #include "ctl.h"
 #include "report.h"
 #include "table.h"
@@ -44,26 +43,14 @@ static const char *pins_text(int err)
 	}
 }
 
-/* Says so where another version made the pins, which no helper of ours can read either. */
-static bool are_foreign(const struct sks_ctl *ctl, uint64_t ino)
-{
-	char dir[256], why[SKS_PINS_WHYLEN];
-
-	if (sks_space_path(ctl->bpffs, ino, dir, sizeof(dir)) ||
-	    !sks_pins_are_foreign(dir, ino, why))
-		return false;
-	warnx("%s", why);
-	return true;
-}
-
 static int read_here(const struct sks_ctl *ctl, struct json_object **ret_report)
 {
-	char why[SKS_CTL_WHYLEN];
-	int err, pins_err = sks_report_pins(ctl->bpffs, ctl->netns_ino, ret_report);
+	char why[SKS_CTL_WHYLEN], unusable[SKS_PINS_WHYLEN];
+	int err, pins_err = sks_report_pins(ctl->bpffs, ctl->netns_ino, ret_report, unusable);
 
-	if (!pins_err)
-		return 0;
-	if (pins_err == -EUCLEAN && are_foreign(ctl, ctl->netns_ino))
+	if (pins_err == -EUCLEAN) /* no helper of ours can read them either */
+		warnx("%s", unusable);
+	if (!pins_err || pins_err == -EUCLEAN)
 		return pins_err;
 	err = sks_ctl_ask_report(ctl, NULL, ret_report);
 	if (err < 0 && pins_err == -ENOENT && sees_bpffs(ctl->bpffs)) {
@@ -77,20 +64,19 @@ static int read_here(const struct sks_ctl *ctl, struct json_object **ret_report)
 
 static int read_entry(const struct sks_ctl *ctl, const char *name, struct json_object *namespaces)
 {
+	uint64_t ino = sks_space_number(name);
+	char why[SKS_PINS_WHYLEN];
 	struct json_object *report;
-	unsigned long long ino;
-	char *end;
 	int err;
 
-	if (strncmp(name, "net-", 4) != 0)
-		return 0;
-	ino = strtoull(name + 4, &end, 10);
-	if (!name[4] || *end)
+	if (!ino)
 		return 0; /* being set up, or nothing of ours */
-	err = sks_report_pins(ctl->bpffs, ino, &report);
+	err = sks_report_pins(ctl->bpffs, ino, &report, why);
 	if (!err)
 		json_object_array_add(namespaces, report);
-	else if (err != -ENOENT && (err != -EUCLEAN || !are_foreign(ctl, ino)))
+	else if (err == -EUCLEAN)
+		warnx("%s", why);
+	else if (err != -ENOENT)
 		warnx("%s/%s: %s", ctl->bpffs, name, strerror(-err));
 	return err == -ENOENT ? 0 : err; /* of a namespace that has died */
 }
@@ -184,21 +170,29 @@ static void print_heading(const struct sks_ctl *ctl, const struct json_object *r
 
 static int print_services(const struct json_object *report, const char *nothing)
 {
-	struct json_object *services;
+	struct json_object *services, *taken;
+	int err;
 
 	(void)json_object_object_get_ex(report, "services", &services);
-	if (json_object_array_length(services))
-		return sks_table_services(stdout, services);
-	(void)printf("%s\n", nothing);
-	return 0;
+	if (!json_object_array_length(services)) {
+		(void)printf("%s\n", nothing);
+		return 0;
+	}
+	err = sks_table_services(stdout, services);
+	if (json_object_object_get_ex(report, "ports_taken", &taken) &&
+	    !json_object_get_boolean(taken))
+		(void)printf("ports are not taken: others may bind them, and get no traffic there "
+			     "(the helper's log says why)\n");
+	return err;
 }
 
-static int print_all(const struct sks_ctl *ctl, const struct json_object *namespaces)
+/* whole: nothing was left out that could not be read. */
+static int print_all(const struct sks_ctl *ctl, const struct json_object *namespaces, bool whole)
 {
 	size_t n = json_object_array_length(namespaces);
 	int err = 0;
 
-	if (!n)
+	if (!n && whole)
 		(void)printf("nothing is steered in any network namespace\n");
 	for (size_t i = 0; !err && i < n; i++) {
 		const struct json_object *report = json_object_array_get_idx(namespaces, i);
@@ -251,7 +245,7 @@ int sks_ctl_status(const struct sks_ctl *ctl)
 	else if (ctl->json)
 		print_json(report);
 	else if (ctl->all)
-		shown = print_all(ctl, namespaces);
+		shown = print_all(ctl, namespaces, !err);
 	else
 		shown = print_services(
 			report, geteuid() ? "nothing of yours is steered in this network namespace"

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "../../common/cleanup.h"
-#include "../bpf.h"
-#include "../space.h"
+#include "../bpffs.h"
+#include "../claims.h"
 #include "ctl.h"
 
 /*
@@ -52,7 +52,7 @@ static int remove_pins(const struct sks_ctl *ctl)
 		      ctl->socket, ctl->bpffs);
 		return SKS_CTL_FAILED;
 	}
-	sks_bpf_remove(dir);
+	sks_claims_unload(ctl->bpffs, dir);
 	if (!access(dir, F_OK)) {
 		warnx("%s cannot be removed", dir);
 		return SKS_CTL_FAILED;

@@ -63,6 +63,16 @@ static const struct sks_verb verbs[] = {
 	  "Usage: sksteerctl unload [OPTION]...\n"
 	  "Take everything out of this network namespace: bindings, maps and program. Servers run\n"
 	  "on, and their own ports with them. For root; also while no helper runs.\n" },
+	{ "policy", sks_ctl_policy, 2, 3, "check and a FILE, or explain, a USER and a SPEC",
+	  "Usage: sksteerctl policy check FILE\n"
+	  "       sksteerctl policy explain USER SPEC [--policy FILE]\n"
+	  "check reads a policy file as the helper would, and says what is wrong with it.\n"
+	  "explain says, for each target of SPEC, whether USER may steer it in this network\n"
+	  "namespace, and which rule says so: FILE:LINE, or the built-in one. Neither needs a\n"
+	  "helper; who is in which group is the user database's word here. What others hold\n"
+	  "already is not looked at. explain exits 0 when all of it is allowed.\n"
+	  "\n"
+	  "  --policy FILE  instead of /etc/sksteer/policy.conf\n" },
 };
 
 const struct sks_verb *sks_verb_find(const char *name)

@@ -2,17 +2,10 @@
 /* Owns the fuzzing of the grammar: any text is read within its bounds, and a target is sound. */
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdint.h>
 #include <string.h>
 
 #include "../../common/spec.h"
-
-/* Unlike assert(), there in every build. */
-#define CHECK(condition)                  \
-	do {                              \
-		if (!(condition))         \
-			__builtin_trap(); \
-	} while (0)
+#include "fuzz.h"
 
 static struct sks_target targets[SKS_SPEC_TARGETS];
 
@@ -46,8 +39,6 @@ static void check_target(const struct sks_target *t)
 	CHECK(sks_spec_parse(text, strlen(text), &again, 1, &n, &error) == 0 && n == 1);
 	CHECK(sks_target_equal(t, &again) && t->all == again.all);
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size); /* libFuzzer has no header for it */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -30,6 +30,7 @@
 
 #include "calls.h"
 #include "calls_names.h"
+#include "calls_stack.h"
 #include "calls_stderr.h"
 
 #ifndef IPPROTO_MPTCP
@@ -319,6 +320,7 @@ static const struct {
 	{ "fork", do_fork },
 	{ "exec", do_exec },
 	{ "thread", do_thread },
+	{ "stack", do_stack },
 	{ "clearenv", do_clearenv },
 	{ "fds", do_fds },
 	{ "no-fds", do_no_fds },

@@ -7,10 +7,12 @@
  *	-f  a process per connection, which keeps it open until the client closes, and no listener
  *	-k  a child that has the listeners too; says "child PID" before "ready"
  *	-r  SO_REUSEPORT; -n  not even SO_REUSEADDR
+ *	-cDIR  in that root, as nobody, when it opens them: chroot(2), setuid(2)
  */
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
+#include <grp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -175,11 +177,19 @@ static bool become_two(void)
 	return pid > 0;
 }
 
+static void jail(const char *dir)
+{
+	if (chroot(dir) || chdir("/") || setgroups(0, NULL) || setgid(65534) || setuid(65534))
+		err(1, "%s", dir);
+}
+
 int main(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "fkrn")) != -1) {
+	while ((c = getopt(argc, argv, "fkrnc:")) != -1) {
+		if (c == 'c')
+			jail(optarg);
 		forks |= c == 'f';
 		doubles |= c == 'k';
 		reuse_port |= c == 'r';

@@ -34,6 +34,7 @@ static void set_up(void)
 	real_start();
 	need_done(sks_store_add_service(space, &service), "sks_store_add_service");
 	service->named = 1;
+	memcpy(service->label, "census", sizeof("census"));
 	need_done(sks_dest_get(space, service, &sock, &dest), "sks_dest_get");
 	need_done(sks_change_republish(space), "sks_change_republish");
 }

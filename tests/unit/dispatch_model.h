@@ -218,9 +218,16 @@ static inline bool m_is_ambiguous(const struct model *m, unsigned int service)
 	return false;
 }
 
+/* Wide ranges do, and ranges where a new namespace draws ports for clients (ip-sysctl). */
+static inline bool m_yields(const struct m_binding *b, uint16_t port)
+{
+	return b->all || b->last - b->first + 1 > 1024 ||
+	       (b->last > b->first && port >= 32768 && port <= 60999);
+}
+
 static inline bool m_is_left_out(const struct model *m, const struct m_binding *b, uint16_t port)
 {
-	if (!b->all && b->last - b->first + 1 <= 1024)
+	if (!m_yields(b, port))
 		return false;
 	for (unsigned int i = 0; i < M_BINDINGS; i++) {
 		const struct m_binding *left = &m->bindings[i];

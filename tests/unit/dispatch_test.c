@@ -119,7 +119,7 @@ static int compile(const struct sks_service *judged, bool all)
 	err = sks_routes_resolve(space, sks_next_epoch(space), scope, judged, &routes, &verdict);
 	if (!err) {
 		need_done(sks_routes_cut(space, &routes, &pieces), "sks_routes_cut");
-		err = sks_compile(space, ranges, &routes, &pieces, true, &verdict);
+		err = sks_compile(space, ranges, &routes, &pieces, SKS_JUDGED_USER, &verdict);
 	}
 	sks_ranges_free(&ranges[SKS_TCP]);
 	sks_ranges_free(&ranges[SKS_UDP]);

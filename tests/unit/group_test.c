@@ -121,6 +121,7 @@ static void set_up(void)
 
 	need_done(sks_store_add_service(space, &service), "sks_store_add_service");
 	service->named = 1;
+	memcpy(service->label, "group", sizeof("group"));
 	need_done(sks_store_add_binding(space, SKS_FROM_CTL, &binding), "sks_store_add_binding");
 	binding->service = sks_service_number(space, service);
 	binding->first = binding->last = PORT;

@@ -55,6 +55,7 @@ static void set_up(uint16_t port)
 
 	need_done(sks_store_add_service(space, &service), "sks_store_add_service");
 	service->named = 1;
+	memcpy(service->label, "head", sizeof("head"));
 	need_done(sks_dest_get(space, service, &sock, &dest), "sks_dest_get");
 	need_done(sks_change_republish(space), "sks_change_republish");
 }

@@ -23,7 +23,9 @@
 #include "../../helper/holder.h"
 #include "tap.h"
 
-#define PORT 8080
+#define PORT	      8080
+#define MANY	      500
+#define MANY_CHILDREN 20
 
 static uint32_t inode_of(int fd)
 {
@@ -192,6 +194,36 @@ static void check_sockets(void)
 	free(inodes.list);
 }
 
+/* So many that no machine looks at them all in a millisecond. */
+static void check_limit(int ready[2])
+{
+	int sock = make(SOCK_STREAM, 5, 1), twins[MANY];
+	uint32_t inode = inode_of(sock);
+	struct sks_holders holders = { 0 };
+	pid_t children[MANY_CHILDREN];
+
+	for (size_t i = 0; i < MANY; i++)
+		twins[i] = dup(sock);
+	for (size_t i = 0; i < MANY_CHILDREN; i++)
+		children[i] = idle(ready[1], -1);
+	wait_ready(ready[0], MANY_CHILDREN);
+	sks_holder_limit(1);
+	tap_check(sks_holders_find(&inode, 1, &holders) == -ETIMEDOUT,
+		  "a walk ends when its time is over");
+	tap_check(sks_is_held_elsewhere(inode, children[0]) == -ETIMEDOUT,
+		  "and so does what is made of it");
+	sks_holder_limit(0);
+	tap_check(!sks_holders_find(&inode, 1, &holders) &&
+			  holders.n == (MANY_CHILDREN + 1) * (MANY + 1),
+		  "without a limit it comes through");
+	free(holders.list);
+	for (size_t i = 0; i < MANY_CHILDREN; i++)
+		end(children[i]);
+	for (size_t i = 0; i < MANY; i++)
+		close(twins[i]);
+	close(sock);
+}
+
 static const struct sks_conn *find(const struct sks_conn_list *list, uint32_t inode)
 {
 	for (size_t i = 0; i < list->n; i++) {
@@ -306,6 +338,7 @@ int main(void)
 	check_elsewhere(ready);
 	check_descendants(ready);
 	check_sockets();
+	check_limit(ready);
 	check_queue(netns);
 	check_half_open(netns);
 	check_udp(netns);

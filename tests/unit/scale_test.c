@@ -119,6 +119,7 @@ int main(int argc, char **argv)
 {
 	uint32_t n = argc > 1 ? (uint32_t)atoi(argv[1]) : SKS_MAX_BINDINGS;
 	struct sks_service *service;
+	char what[SKS_SOUND_WHYLEN];
 	uint32_t epoch;
 	int err = 0;
 
@@ -150,6 +151,8 @@ int main(int argc, char **argv)
 	say_time("one of them changed");
 	tap_check(is_right(n), "and the rest is as it was");
 	say_time(NULL);
+	tap_check(!sks_sound(&space->maps, what), "all records are what a helper wrote");
+	say_time("looked over");
 	real_crash();
 	say_time("taken up by the next helper");
 	tap_check(is_right(n), "the next helper knows them all");
