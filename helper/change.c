@@ -244,7 +244,8 @@ static bool fall_back(struct sks_space *space)
 void sks_change_sweep(struct sks_space *space, int64_t now_ms)
 {
 	/* What could not be published the last time is still to be done. */
-	bool gone = sks_slots_sweep(space) > 0 || space->unsettled, ended = end_services(space);
+	unsigned int closed = now_ms ? sks_slots_sweep(space) : sks_slots_drop_closed(space);
+	bool gone = closed > 0 || space->unsettled, ended = end_services(space);
 	bool pruned = now_ms && sks_dests_prune(space, now_ms);
 	bool fell_back = gone && fall_back(space);
 	bool moved = gone && sks_moved_settle_all(space);

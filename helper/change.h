@@ -43,7 +43,8 @@ void sks_change_recover(struct sks_space *space);
 
 /*
  * Drops the sockets that have been closed and what ends with them: ephemeral services and, where
- * now_ms (CLOCK_MONOTONIC) is given, destinations that a server has left.
+ * now_ms (CLOCK_MONOTONIC) is given, destinations that a server has left. Without it, for who waits
+ * for an answer, what can be done later is.
  */
 void sks_change_sweep(struct sks_space *space, int64_t now_ms);
 

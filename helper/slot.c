@@ -230,7 +230,7 @@ static bool is_open(const struct sks_space *space, const uint64_t *census, uint3
 	return sks_slot_lives(&space->maps, i);
 }
 
-unsigned int sks_slots_sweep(struct sks_space *space)
+unsigned int sks_slots_drop_closed(struct sks_space *space)
 {
 	const uint64_t *census = are_few(space) ? NULL
 						: sks_bpf_census(&space->maps, space->n_slots);
@@ -244,6 +244,13 @@ unsigned int sks_slots_sweep(struct sks_space *space)
 	}
 	while (space->n_slots && !slot_used(space, space->n_slots - 1))
 		space->n_slots--;
+	return gone;
+}
+
+unsigned int sks_slots_sweep(struct sks_space *space)
+{
+	unsigned int gone = sks_slots_drop_closed(space);
+
 	sks_slots_settle(space);
 	return gone;
 }

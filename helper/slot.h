@@ -40,6 +40,8 @@ bool sks_slot_lives(const struct sks_maps *maps, uint32_t slot);
 /* The slot of the socket with that cookie, or 0. */
 uint32_t sks_slot_find(const struct sks_space *space, uint64_t cookie);
 /* Drops the sockets that have been closed. Returns how many that were. */
+unsigned int sks_slots_drop_closed(struct sks_space *space);
+/* The same, and sks_slots_settle(), which takes milliseconds where there is something to settle. */
 unsigned int sks_slots_sweep(struct sks_space *space);
 /* Puts right what a helper that died in between left: after sks_store_recover. */
 void sks_slots_recover(struct sks_space *space);
