@@ -131,22 +131,36 @@ int sks_wire_recv(int conn, void *buf, size_t size, int flags, int *ret_fd)
 	return len;
 }
 
-/* CHECK may say, and OPEN says, which address and port bind(2) is asked for; REGISTER a port. */
+/*
+ * CHECK may say, OPEN and REPLY_SOCKET say, which address and port bind(2) is asked for; REGISTER a
+ * port.
+ */
 static bool address_is_sound(const struct sks_request *req)
 {
-	bool may = req->op == SKS_OP_CHECK || req->op == SKS_OP_OPEN;
+	bool must = req->op == SKS_OP_OPEN || req->op == SKS_OP_REPLY_SOCKET;
+	bool may = must || req->op == SKS_OP_CHECK;
 
 	switch (req->family) {
 	case 0:
-		return (!req->port || req->op == SKS_OP_REGISTER) && req->op != SKS_OP_OPEN &&
-		       !req->scope && all_zero(req->addr, sizeof(req->addr));
+		return (!req->port || req->op == SKS_OP_REGISTER) && !must && !req->scope &&
+		       all_zero(req->addr, sizeof(req->addr));
 	case AF_INET:
 		return may && !req->scope && all_zero(req->addr + 4, sizeof(req->addr) - 4);
 	case AF_INET6:
-		return may && (!req->scope || req->op == SKS_OP_OPEN);
+		return may && (!req->scope || must);
 	default:
 		return false;
 	}
+}
+
+/* Of REPLY_SOCKET the whole, which is about no label, mode or spec. */
+static bool reply_socket_is_sound(const struct sks_request *req)
+{
+	size_t len = req->family == AF_INET ? 4 : sizeof(req->peer_addr);
+
+	return req->cookie && req->port && !req->mode && !req->spec_len && !req->label[0] &&
+	       !req->pid && all_zero(req->peer_addr + len, sizeof(req->peer_addr) - len) &&
+	       !req->peer_port == all_zero(req->peer_addr, sizeof(req->peer_addr));
 }
 
 /* A weight may be 0: the socket gets no new connection while another one of its label does. */
@@ -170,9 +184,11 @@ int sks_request_check(const struct sks_request *req, size_t record_len)
 		return -EPROTO;
 	if (req->spec_len > SKS_SPEC_MAX || record_len != sizeof(*req) + req->spec_len)
 		return -EPROTO;
-	if (req->op < SKS_OP_CHECK || req->op > SKS_OP_SHARED || req->mode > SKS_MODE_STANDBY)
+	if (req->op < SKS_OP_CHECK || req->op > SKS_OP_REPLY_SOCKET || req->mode > SKS_MODE_STANDBY)
 		return -EPROTO;
-	if (!weight_is_sound(req) || !address_is_sound(req) || !label_is_padded(req->label))
+	if (!address_is_sound(req) || !label_is_padded(req->label))
 		return -EPROTO;
-	return all_zero(req->reserved, sizeof(req->reserved)) ? 0 : -EPROTO;
+	if (req->op == SKS_OP_REPLY_SOCKET)
+		return reply_socket_is_sound(req) ? 0 : -EPROTO;
+	return weight_is_sound(req) && !req->cookie ? 0 : -EPROTO;
 }

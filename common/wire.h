@@ -42,10 +42,14 @@ enum sks_op {
 	SKS_OP_UNLOAD = 7,   /* program, link and maps of the caller's namespace; root only */
 	SKS_OP_OPEN = 8,     /* fd: an unbound socket, which the helper binds to family, addr, scope
 				and port, where the policy grants that port and bind(2) was denied */
-	SKS_OP_UNREGISTER = 9, /* label: it and its bindings go; its servers run on */
-	SKS_OP_PROMOTE = 10,   /* label: what stands by takes over, at once */
-	SKS_OP_WEIGHT = 11,    /* label, pid, weight: of the sockets that this process has */
-	SKS_OP_SHARED = 12,    /* fd: a listener; is it another instance's, too? reply.steered */
+	SKS_OP_UNREGISTER = 9,	  /* label: it and its bindings go; its servers run on */
+	SKS_OP_PROMOTE = 10,	  /* label: what stands by takes over, at once */
+	SKS_OP_WEIGHT = 11,	  /* label, pid, weight: of the sockets that this process has */
+	SKS_OP_SHARED = 12,	  /* fd: a listener; is it another instance's, too? reply.steered */
+	SKS_OP_REPLY_SOCKET = 13, /* fd: an unbound UDP socket of the sender's, which the helper
+				     binds to family, addr, scope and port, where datagrams are
+				     steered to the registered socket that has the cookie, so that
+				     answers leave from there. The sender has to have that one */
 };
 
 enum sks_mode {
@@ -73,26 +77,35 @@ _Static_assert(sizeof(struct sks_greeting) == 8, "wire ABI");
 /* Followed in the same record by spec_len bytes of spec text, without a NUL. */
 struct sks_request {
 	uint16_t version;
-	uint16_t op;	   /* enum sks_op */
-	uint16_t mode;	   /* enum sks_mode */
-	uint16_t weight;   /* of SKS_MODE_JOIN or SKS_OP_WEIGHT, else 0 */
+	uint16_t op;   /* enum sks_op */
+	uint16_t mode; /* enum sks_mode */
+	union {
+		uint16_t weight;    /* of SKS_MODE_JOIN or SKS_OP_WEIGHT, else 0 */
+		uint16_t peer_port; /* REPLY_SOCKET: of the only peer that it is to receive from,
+				       host order; 0: it receives nothing */
+	};
 	uint32_t spec_len; /* <= SKS_SPEC_MAX */
-	uint16_t family;   /* CHECK, OPEN: AF_INET or AF_INET6 and ...; else 0 */
+	uint16_t family;   /* CHECK, OPEN, REPLY_SOCKET: AF_INET or AF_INET6 and ...; else 0 */
 	uint16_t port;	   /* ... the port that bind(2) is asked for. REGISTER: the port that it was
 			      asked for, where the socket was bound elsewhere instead; else 0 */
-	uint8_t addr[16];  /* CHECK, OPEN: the address, network byte order; else 0 */
-	uint8_t instance[SKS_INSTANCE_SIZE]; /* random; zero from sksteerctl */
-	char label[SKS_LABEL_SIZE];	     /* NUL-padded; empty: ephemeral */
-	uint32_t scope;			     /* OPEN: sin6_scope_id; else 0 */
-	uint32_t pid;			     /* WEIGHT, as its sender sees it; else 0 */
-	uint8_t reserved[8];		     /* 0 */
+	uint8_t addr[16];  /* CHECK, OPEN, REPLY_SOCKET: the address, network byte order; else 0 */
+	union {
+		uint8_t instance[SKS_INSTANCE_SIZE]; /* random; zero from sksteerctl */
+		uint8_t peer_addr[16]; /* REPLY_SOCKET: as addr, of the same family; or 0 */
+	};
+	char label[SKS_LABEL_SIZE]; /* NUL-padded; empty: ephemeral */
+	uint32_t scope;		    /* OPEN, REPLY_SOCKET: sin6_scope_id; else 0 */
+	uint32_t pid;		    /* WEIGHT, as its sender sees it; else 0 */
+	uint64_t cookie;	    /* REPLY_SOCKET: SO_COOKIE of the registered socket; else 0 */
 };
 _Static_assert(sizeof(struct sks_request) == 128, "wire ABI");
 
 /* err 0 with a text is a warning; err < 0 is -errno, and nothing was changed. */
 struct sks_reply {
 	uint16_t version;
-	uint16_t steered; /* REGISTER: 1; 0 when no clause speaks of the socket. SHARED: 1 or 0 */
+	uint16_t steered; /* REGISTER: 1; 0 when no clause speaks of the socket. SHARED: 1 or 0.
+			     REPLY_SOCKET: 1; 0 when the port yields to sockets of others, so that
+			     it is to be kept no longer than it is used */
 	int32_t err;
 	uint16_t place;		   /* CHECK: enum sks_place; else 0 */
 	uint16_t port;		   /* of SKS_PLACE_ELSEWHERE: bind to it, 0: to any; else 0 */
