@@ -195,11 +195,12 @@ int sks_change_finish(struct sks_change *change)
 	return err;
 }
 
-/* Where nobody asks. Returns a descriptor of the namespace, or -1: there is nothing to do after. */
+/* Where nobody asks, by way of who got the last one (reply_socket.c). Returns a descriptor of the
+ * namespace, or -1: there is nothing to do after. */
 static int note_replies(struct sks_space *space, const struct sks_ranges *udp,
 			struct sks_reply_list *replies)
 {
-	CLEANUP_FD int netns = udp->n ? sks_enter(space) : -1;
+	CLEANUP_FD int netns = udp->n ? sks_enter_known(space) : -1;
 
 	if (netns >= 0)
 		sks_replies_note(space, netns, udp, replies);

@@ -196,6 +196,8 @@ static void judge_and_bind(struct sks_asked *asked, struct wanted *wanted)
 		sks_bpf_bound(wanted->cookie);
 	if (err)
 		(void)sks_refuse(&asked->verdict, err, "%s: %s", wanted->text, strerror(-err));
+	else
+		wanted->space->door = asked->peer.pid; /* to find it by when it is to end */
 }
 
 void sks_ask_reply_socket(struct sks_asked *asked)
