@@ -216,6 +216,28 @@ label_of() {
 	is "$(tell dns 'race r s 127.0.0.1 53 300')" '0 of some'
 }
 
+@test "reply: a port that the policy grants to an ordinary user, in any namespace" {
+	add_ns other
+	printf '%s\n' '[user nobody]' 'ports = 53/udp' > "$SKS_DIR/policy.conf"
+	start_helper --policy "$SKS_DIR/policy.conf"
+	NS=other AS=nobody replier dns
+	does dns 'open s udp 127.0.0.1 5353'
+	tells dns 'register s 53/udp' steered
+	tells dns 'ask r s 127.0.0.1 53' steered
+	tells dns 'name r' '127.0.0.1#53'
+	does dns 'close s'
+	wait_until 2 aborted dns r
+}
+
+@test "reply: a server of one interface gets them for that interface alone" {
+	start_helper
+	replier dns
+	does dns 'open s udp 0.0.0.0 5353 dev=lo'
+	tells dns 'register s 53/udp' steered
+	tells dns 'ask r s 127.0.0.1 53' "EACCES 127.0.0.1:53/udp is not steered to $(label_of dns)"
+	tells dns 'ask r s 127.0.0.1 53 dev=lo' steered
+}
+
 # --- quota -------------------------------------------------------------------------------------------
 
 @test "reply: they count as the registered sockets of the user do; root's are not counted" {
