@@ -61,9 +61,10 @@ static long send_run(struct sks_dgram *dgram, int fd, struct mmsghdr *msgs, cons
 	if (!reply)
 		return -ENOTCONN;
 	for (unsigned int i = 0; i < run->n; i++) {
-		struct msghdr *msg = &real[i].msg_hdr;
+		struct msghdr *msg;
 
-		*msg = msgs[i].msg_hdr;
+		real[i] = msgs[i];
+		msg = &real[i].msg_hdr;
 		msg->msg_controllen = sks_control_send(&msgs[i].msg_hdr, &run->where[i], control[i],
 						       sizeof(control[i]));
 		msg->msg_control = control[i];

@@ -53,7 +53,7 @@ static void put(const struct cmsghdr *cmsg, struct msghdr *to, size_t *used)
 {
 	struct cmsghdr head = *cmsg;
 	size_t room = to->msg_controllen - *used, size = head.cmsg_len, space;
-	char *at = (char *)to->msg_control + *used;
+	char *at;
 
 	if (!to->msg_control || room < sizeof(head)) {
 		to->msg_flags |= MSG_CTRUNC;
@@ -67,6 +67,7 @@ static void put(const struct cmsghdr *cmsg, struct msghdr *to, size_t *used)
 	}
 	space = CMSG_ALIGN(size);
 	head.cmsg_len = size;
+	at = (char *)to->msg_control + *used;
 	memmove(at + CMSG_LEN(0), CMSG_DATA(cmsg), size - CMSG_LEN(0));
 	memcpy(at, &head, sizeof(head));
 	*used += space < room ? space : room;

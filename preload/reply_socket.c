@@ -34,12 +34,14 @@
 #define HIGHEST 4096
 #define ROOM	160
 
+#define END(replies) ((replies)->all + SKS_REPLY_SETS * SKS_REPLY_WAYS)
+
 static struct sks_reply_socket *set_of(struct sks_reply_sockets *replies, uint64_t server,
 				       uint16_t port)
 {
 	uint64_t hash = (server * 65537 + port) * 0x9e3779b97f4a7c15u;
 
-	return replies->sets[hash >> 32 & (SKS_REPLY_SETS - 1)];
+	return replies->all + (hash >> 32 & (SKS_REPLY_SETS - 1)) * SKS_REPLY_WAYS;
 }
 
 static bool is_for(const struct sks_reply_socket *reply, const struct sks_dgram *dgram,
@@ -65,9 +67,9 @@ static bool is_ours(struct sks_reply_socket *reply)
 void sks_reply_sockets_doubt(struct sks_reply_sockets *replies, unsigned int first,
 			     unsigned int last)
 {
-	struct sks_reply_socket *reply = replies->sets[0];
+	struct sks_reply_socket *reply = replies->all;
 
-	for (; replies->clock && reply < replies->sets[SKS_REPLY_SETS]; reply++) {
+	for (; replies->clock && reply < END(replies); reply++) {
 		if (reply->sure && (unsigned int)reply->fd >= first &&
 		    (unsigned int)reply->fd <= last)
 			reply->sure = false;
@@ -264,9 +266,9 @@ void sks_reply_socket_put(struct sks_reply_socket *reply, bool broken)
 
 void sks_reply_sockets_leave(struct sks_reply_sockets *replies, uint16_t port)
 {
-	struct sks_reply_socket *reply = replies->sets[0];
+	struct sks_reply_socket *reply = replies->all;
 
-	for (; reply < replies->sets[SKS_REPLY_SETS]; reply++) {
+	for (; reply < END(replies); reply++) {
 		if (!reply->state || (port && reply->where.port != port) || !hold(reply))
 			continue;
 		if (!port || reply->where.port == port)
@@ -287,9 +289,9 @@ static bool is_over(const struct sks_reply_socket *reply)
 
 void sks_reply_sockets_look(struct sks_reply_sockets *replies)
 {
-	struct sks_reply_socket *reply = replies->sets[0];
+	struct sks_reply_socket *reply = replies->all;
 
-	for (; reply < replies->sets[SKS_REPLY_SETS]; reply++) {
+	for (; reply < END(replies); reply++) {
 		if (!(reply->state & LIVE) || !hold(reply))
 			continue;
 		if (is_over(reply))
@@ -301,9 +303,9 @@ void sks_reply_sockets_look(struct sks_reply_sockets *replies)
 void sks_reply_sockets_set(struct sks_reply_sockets *replies, uint64_t server, int level, int name,
 			   const void *value, socklen_t len)
 {
-	struct sks_reply_socket *reply = replies->sets[0];
+	struct sks_reply_socket *reply = replies->all;
 
-	for (; reply < replies->sets[SKS_REPLY_SETS]; reply++) {
+	for (; reply < END(replies); reply++) {
 		if (reply->server != server || !hold(reply))
 			continue;
 		if (reply->server == server && sks_fd_cookie(reply->fd) == reply->cookie)

@@ -30,7 +30,7 @@ struct sks_reply_socket {
 
 struct sks_reply_sockets {
 	_Atomic uint32_t clock;
-	struct sks_reply_socket sets[SKS_REPLY_SETS][SKS_REPLY_WAYS];
+	struct sks_reply_socket all[SKS_REPLY_SETS * SKS_REPLY_WAYS]; /* a set after the other */
 };
 
 struct sks_dgram;
