@@ -175,6 +175,8 @@ int sks_offer(const struct sks_config *config, enum sks_op op, int fd, uint16_t 
 	if (err)
 		return err;
 	req.port = wanted;
+	if (op == SKS_OP_REGISTER)
+		req.flags = SKS_REGISTER_ANSWERS;
 	err = ask(config, &req, fd, deadline, false, &reply, NULL);
 	return judge(config, op, fd, err, &reply);
 }
