@@ -42,6 +42,17 @@ bound() {
 	in_ns ss -Huan "sport = :$2" | awk '{ print $4 }' | grep -cxF "$1:$2" || :
 }
 
+is_attached() {
+	"$BPFTOOL" -j link | jq -e --argjson ino "$(ns_ino)" 'any(.[]; .netns_ino == $ino)'
+}
+
+# Without a helper that would end reply sockets.
+steers_no_more() {
+	kill_helper
+	in_ns find "$BPFFS" -type f -delete
+	wait_until 5 not is_attached
+}
+
 # --- what it is --------------------------------------------------------------------------------------
 
 @test "reply: a socket is bound where a datagram was sent to, and the answer leaves from there" {
@@ -93,9 +104,7 @@ bound() {
 	tells dns 'ask r s 127.0.0.1 53' steered
 	tells dns 'detach r' EPERM
 	tells dns 'attach r' EPERM
-	ctl unbind @reply 53/udp || :
-	kill_helper
-	in_ns rm -r "$BPFFS" 2> /dev/null || in_ns find "$BPFFS" -type f -delete
+	steers_no_more
 	does client 'quiet c 127.0.0.1 4000' 'send c 127.0.0.1 53 stray'
 	tells dns 'hear r' nothing
 	is "$(in_ns ss -Huanm 'sport = :53' | grep -o 'd[0-9]*)')" 'd1)'
@@ -118,8 +127,7 @@ bound() {
 	does client 'quiet c 198.51.100.9 4000' 'quiet d 198.51.100.9 4001' \
 		'quiet e 198.51.100.8 4000'
 	# As the program would steer them to the server.
-	kill_helper
-	in_ns find "$BPFFS" -type f -delete
+	steers_no_more
 	does client 'send d 192.0.2.7 53 port' 'send e 192.0.2.7 53 address' 'send c 192.0.2.7 53 peer'
 	does dns 'from s 192.0.2.7 192.0.2.7 53 moved' 'from s 192.0.2.8 192.0.2.7 53 strange'
 	tells dns 'hear r' 'peer@198.51.100.9#4000 moved@192.0.2.7#5353'
@@ -134,8 +142,7 @@ bound() {
 	tells dns 'ask q s 127.0.0.1 53 6 peer=127.0.0.2#4000' steered
 	does client 'quiet c 2001:db8::1 4000' 'quiet d ::1 4000' 'quiet e 127.0.0.2 4000' \
 		'quiet f 127.0.0.3 4000'
-	kill_helper
-	in_ns find "$BPFFS" -type f -delete
+	steers_no_more
 	does client 'send d ::1 53 address' 'send c ::1 53 peer' 'send f 127.0.0.1 53 address' \
 		'send e 127.0.0.1 53 peer'
 	tells dns 'hear r' peer@2001:db8::1#4000
