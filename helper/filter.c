@@ -214,6 +214,7 @@ static int for_holder(scmp_filter_ctx ctx)
 static int for_taker(scmp_filter_ctx ctx)
 {
 	return allow(ctx, taker, COUNT(taker))
+		       ?: allow_if(ctx, SCMP_SYS(shutdown), 1, UINT32_MAX, SHUT_RD)
 		       ?: allow_if(ctx, SCMP_SYS(bpf), 0, UINT32_MAX, BPF_MAP_UPDATE_ELEM)
 		       ?: allow_if(ctx, SCMP_SYS(bpf), 0, UINT32_MAX, BPF_MAP_DELETE_ELEM);
 }

@@ -49,6 +49,9 @@ int sks_each_process(sks_pid_fn *fn, void *data);
 /* Every descriptor of every process that is one of these n sockets. 0 or -errno. */
 int sks_holders_find(const uint32_t *inodes, size_t n, struct sks_holders *ret_holders);
 
+/* The same of one process. */
+int sks_holders_of(pid_t pid, const uint32_t *inodes, size_t n, struct sks_holders *ret_holders);
+
 /* The parent of a process, 0 when there is none or it can't be seen. */
 pid_t sks_parent(pid_t pid);
 

@@ -21,40 +21,6 @@
 #include "request.h"
 #include "stranger.h"
 
-/* What bind(2) is to be called with. */
-struct address {
-	union {
-		struct sockaddr any;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-	};
-	socklen_t len;
-};
-
-/* The wire has judged that family is one of these. */
-static struct address address_of(const struct sks_request *req)
-{
-	struct address addr;
-
-	if (req->family == AF_INET) {
-		addr.in = (struct sockaddr_in){
-			.sin_family = AF_INET,
-			.sin_port = htons(req->port),
-		};
-		memcpy(&addr.in.sin_addr, req->addr, sizeof(addr.in.sin_addr));
-		addr.len = sizeof(addr.in);
-	} else {
-		addr.in6 = (struct sockaddr_in6){
-			.sin6_family = AF_INET6,
-			.sin6_port = htons(req->port),
-			.sin6_scope_id = req->scope,
-		};
-		memcpy(&addr.in6.sin6_addr, req->addr, sizeof(addr.in6.sin6_addr));
-		addr.len = sizeof(addr.in6);
-	}
-	return addr;
-}
-
 static int check(struct sks_asked *asked, struct sks_target *target, uint64_t *ret_cookie)
 {
 	struct sks_socket sock;
@@ -84,7 +50,7 @@ static bool has_left(const struct sks_asked *asked)
 	return poll(&conn, 1, 0) != 0;
 }
 
-static void judge_and_bind(struct sks_asked *asked, const struct address *addr,
+static void judge_and_bind(struct sks_asked *asked, const struct sks_address *addr,
 			   struct sks_target *target)
 {
 	char text[SKS_TARGET_STRLEN];
@@ -98,8 +64,7 @@ static void judge_and_bind(struct sks_asked *asked, const struct address *addr,
 		return;
 	}
 	/* Its user's own claims do not stand in its way, others' do. */
-	err = sks_bpf_bind_as(cookie, asked->peer.uid)
-		      ?: sks_stranger_bind(asked->fd, &addr->any, addr->len);
+	err = sks_bpf_bind_as(cookie, asked->peer.uid) ?: sks_stranger_bind(asked->fd, addr);
 	if (err != -ETIMEDOUT) /* else stranger.c says when */
 		sks_bpf_bound(cookie);
 	if (err)
@@ -120,7 +85,7 @@ static void log_opening(const struct sks_asked *asked, const struct sks_target *
 
 void sks_ask_open(struct sks_asked *asked)
 {
-	const struct address addr = address_of(asked->req);
+	const struct sks_address addr = sks_ask_address(asked->req);
 	struct sks_target target = { .where = SKS_WHERE_PREFIX };
 
 	(void)sks_prefix_from_sockaddr(&addr.any, addr.len, &target.where_prefix, &target.first);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* Owns which function answers a request. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #include "../common/cleanup.h"
@@ -64,6 +65,29 @@ static bool is_unusable(struct sks_asked *asked)
 		return false;
 	(void)sks_refuse(&asked->verdict, -EUCLEAN, "%s", why);
 	return true;
+}
+
+struct sks_address sks_ask_address(const struct sks_request *req)
+{
+	struct sks_address addr;
+
+	if (req->family == AF_INET) {
+		addr.in = (struct sockaddr_in){
+			.sin_family = AF_INET,
+			.sin_port = htons(req->port),
+		};
+		memcpy(&addr.in.sin_addr, req->addr, sizeof(addr.in.sin_addr));
+		addr.len = sizeof(addr.in);
+	} else {
+		addr.in6 = (struct sockaddr_in6){
+			.sin6_family = AF_INET6,
+			.sin6_port = htons(req->port),
+			.sin6_scope_id = req->scope,
+		};
+		memcpy(&addr.in6.sin6_addr, req->addr, sizeof(addr.in6.sin6_addr));
+		addr.len = sizeof(addr.in6);
+	}
+	return addr;
 }
 
 struct sks_service *sks_ask_label(struct sks_asked *asked, struct sks_space **ret_space)
@@ -136,6 +160,9 @@ void sks_ask(struct sks_asked *asked)
 		break;
 	case SKS_OP_OPEN:
 		sks_ask_open(asked);
+		break;
+	case SKS_OP_REPLY_SOCKET:
+		sks_ask_reply_socket(asked);
 		break;
 	default:
 		(void)sks_refuse(&asked->verdict, -EPROTO, "unknown operation %u", asked->req->op);

@@ -5,6 +5,7 @@
 
 #include "../common/wire.h"
 #include "change.h"
+#include "reply_bind.h"
 #include "service.h"
 #include "space.h"
 #include "verdict.h"
@@ -19,7 +20,7 @@ struct sks_asked {
 	const struct sks_request *req;
 	const char *spec;	    /* req->spec_len bytes, no NUL */
 	int fd;			    /* the descriptor that came along, borrowed, or -1 */
-	bool steered;		    /* the socket is registered */
+	bool steered;		    /* as in the reply */
 	uint16_t place, place_port; /* as in the reply */
 	int ret_fd;		    /* of the reply, which its sender closes, or -1 */
 	struct sks_verdict verdict;
@@ -36,10 +37,14 @@ void sks_ask_weight(struct sks_asked *asked);
 void sks_ask_shared(struct sks_asked *asked);
 void sks_ask_status(struct sks_asked *asked);
 void sks_ask_open(struct sks_asked *asked);
+void sks_ask_reply_socket(struct sks_asked *asked);
 
 /* Refuses the descriptor, -EXDEV, unless it is of the connection's namespace. 0 or the verdict's
  * err. */
 int sks_ask_netns(struct sks_asked *asked);
+
+/* The address that OPEN and REPLY_SOCKET name, as the wire has judged it. */
+struct sks_address sks_ask_address(const struct sks_request *req);
 
 /*
  * The asker's service of the label that it names, without the sockets that have been closed; NULL,

@@ -246,16 +246,20 @@ bool sks_stranger_is_ours(int fd)
 	return fd < 0 || fd != worker.sock;
 }
 
-int sks_stranger_bind(int fd, const struct sockaddr *addr, socklen_t len)
+int sks_stranger_bind(int fd, const struct sks_address *addr)
 {
-	struct sks_job job = { .work = SKS_WORK_BIND, .len = len };
+	const struct sks_job job = { .work = SKS_WORK_BIND, .bind.addr = *addr };
 
 	if (sks_stranger_is_ours(fd))
-		return bind(fd, addr, len) ? -errno : 0;
-	if (len > sizeof(job.addr))
-		return -EINVAL;
-	memcpy(&job.addr, addr, len);
+		return bind(fd, &addr->any, addr->len) ? -errno : 0;
 	return ask(&job, -1);
+}
+
+int sks_stranger_bind_reply(int fd, const struct sks_reply_bind *how)
+{
+	const struct sks_job job = { .work = SKS_WORK_REPLY, .bind = *how };
+
+	return sks_stranger_is_ours(fd) ? sks_reply_bind(fd, how) : ask(&job, -1);
 }
 
 int sks_stranger_put(const struct sks_maps *maps, uint32_t slot, int fd)

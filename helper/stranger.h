@@ -30,7 +30,9 @@ int sks_stranger_receive(const struct sks_peer *peer, uint32_t payer, int conn, 
 /* sks_socket_read() of what came last; also when nothing did (-1), or not what we take. */
 int sks_stranger_read(int fd, struct sks_socket *ret_socket, struct sks_verdict *verdict);
 /* bind(2). 0 or -errno; -ETIMEDOUT: as above, and it may be done later still. */
-int sks_stranger_bind(int fd, const struct sockaddr *addr, socklen_t len);
+int sks_stranger_bind(int fd, const struct sks_address *addr);
+/* The same for sks_reply_bind(). */
+int sks_stranger_bind_reply(int fd, const struct sks_reply_bind *how);
 /*
  * sks_bpf_put_socket(). -ETIMEDOUT: as above, and it may come there later still: that map must not
  * be used any more.

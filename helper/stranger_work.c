@@ -55,7 +55,9 @@ static int do_work(int conn, const struct sks_job *job, int fd, int *held,
 		*held = receive(fd, record);
 		return 0;
 	case SKS_WORK_BIND:
-		return bind(*held, (const struct sockaddr *)&job->addr, job->len) ? -errno : 0;
+		return bind(*held, &job->bind.addr.any, job->bind.addr.len) ? -errno : 0;
+	case SKS_WORK_REPLY:
+		return sks_reply_bind(*held, &job->bind);
 	case SKS_WORK_PUT:
 		return put(conn, fd, job->slot, *held);
 	default:

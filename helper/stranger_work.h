@@ -6,16 +6,22 @@
 #include <netinet/in.h>
 
 #include "../common/wire.h"
+#include "reply_bind.h"
 #include "socket.h"
 #include "worker.h"
 
-enum sks_work { SKS_WORK_RECEIVE, SKS_WORK_BIND, SKS_WORK_PUT, SKS_WORK_CLOSE };
+enum sks_work {
+	SKS_WORK_RECEIVE,
+	SKS_WORK_BIND,
+	SKS_WORK_REPLY, /* sks_reply_bind() */
+	SKS_WORK_PUT,
+	SKS_WORK_CLOSE,
+};
 
 struct sks_job {
 	uint32_t work;
 	uint32_t slot;
-	socklen_t len;
-	struct sockaddr_in6 addr;
+	struct sks_reply_bind bind; /* SKS_WORK_BIND: the address alone */
 };
 
 /* After SKS_WORK_RECEIVE the record follows, and its descriptor comes along if it is a socket for

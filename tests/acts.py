@@ -170,4 +170,5 @@ def main():
                 key.data()
 
 
-main()
+if __name__ == "__main__":
+    main()

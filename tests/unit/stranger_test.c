@@ -140,10 +140,13 @@ static int claim(uint16_t port)
 
 static int bind_for(const struct sks_peer *peer, const struct sks_socket *socket, int fd)
 {
-	const struct sockaddr_in6 addr = { .sin6_family = AF_INET6, .sin6_port = htons(9999) };
+	const struct sks_address addr = {
+		.in6 = { .sin6_family = AF_INET6, .sin6_port = htons(9999) },
+		.len = sizeof(addr.in6),
+	};
 
 	need_done(sks_bpf_bind_as(socket->cookie, peer->uid), "sks_bpf_bind_as");
-	return sks_stranger_bind(fd, (const struct sockaddr *)&addr, sizeof(addr));
+	return sks_stranger_bind(fd, &addr);
 }
 
 /* What is done late for a user is still done as the user. */
