@@ -323,17 +323,18 @@ told_of_error() {
 	done
 }
 
-# odd ADDRESS PORT [VARIABLE=VALUE]...: what comes of odd calls of a socket at ADDRESS#5353, asked at PORT.
+# odd ADDRESS PORT [VARIABLE=VALUE]...: what comes of odd calls of a socket at ADDRESS#5353, asked at
+# PORT; of those with wild pointers, where $WILD is set.
 odd() {
 	local address=$1 port=$2
 	shift 2
-	in_ns timeout $((20 * SKS_SLOW)) env "$@" "$PROGS/udpodd" "$address#5353" "$port" 2>&1
+	in_ns timeout $((20 * SKS_SLOW)) env "$@" "$PROGS/udpodd" "$address#5353" "$port" ${WILD:+wild} 2>&1
 }
 
 # odd_alike ADDRESS PORT VARIABLE=VALUE
 odd_alike() {
 	odd "$1" 5353 > "$SKS_DIR/plain"
-	grep -qx 'recvfrom, interrupted: EINTR' "$SKS_DIR/plain"
+	grep -qx 'dup3 to itself: EINVAL\|sendmmsg, nowhere: EFAULT' "$SKS_DIR/plain"
 	odd "$@" LD_PRELOAD="$LIB" SKSTEER_SOCKET="$SOCKET" > "$SKS_DIR/odd" || :
 	diff "$SKS_DIR/plain" "$SKS_DIR/odd"
 }
@@ -349,4 +350,11 @@ odd_alike() {
 @test "odd arguments at a steered port: what the kernel says" {
 	odd_alike 127.0.0.1 53 SKSTEER_PORTS="$SPEC"
 	odd_alike ::1 53 SKSTEER_PORTS="$SPEC"
+}
+
+@test "pointers that lead nowhere: what the kernel says" {
+	local WILD=yes
+	odd_alike 127.0.0.1 5353 SKSTEER_PORTS=7
+	odd_alike 127.0.0.1 5353 SKSTEER_PORTS='5354=53/udp'
+	odd_alike 127.0.0.1 5353 SKSTEER_PORTS="$SPEC"
 }
