@@ -7,7 +7,7 @@ bats_require_minimum_version 1.5.0
 load lib
 
 SPEC='5353=53,77/udp'
-PLACE=0.0.0.0#5353
+OWN=0.0.0.0#5353
 
 setup() {
 	sks_setup

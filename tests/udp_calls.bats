@@ -10,7 +10,7 @@ ALL=(127.0.0.1#{53,77,5353})
 # serves WORD...: such a server answers at 53, 77 and its own port: one client that asks them in turn,
 # one by one and many at a time, and several clients.
 serves() {
-	echoes echo SKSTEER_PORTS="$SPEC" "$PLACE" "$@"
+	echoes echo SKSTEER_PORTS="$SPEC" "$OWN" "$@"
 	right -n 60 "${ALL[@]}"
 	right -n 600 -w 30 "${ALL[@]}"
 	right -n 600 -w 30 -b -k 7 "${ALL[@]}"
@@ -19,7 +19,7 @@ serves() {
 # serves_in_turn WORD...: one that forgets by which datagram it was asked, so that no client has asked
 # two of its ports at a time.
 serves_in_turn() {
-	echoes echo SKSTEER_PORTS="$SPEC" "$PLACE" "$@"
+	echoes echo SKSTEER_PORTS="$SPEC" "$OWN" "$@"
 	right -n 60 "${ALL[@]}"
 	right -n 300 -w 20 -k 20 127.0.0.1#53
 	right -n 300 -w 20 -k 20 127.0.0.1#77
@@ -36,7 +36,7 @@ serves_in_turn() {
 }
 
 @test "the tests' client says what is wrong" {
-	start_echo echo "$PLACE"
+	start_echo echo "$OWN"
 	start_echo other 0.0.0.0#5354
 	right -n 9 127.0.0.1#5353 127.0.0.1#5354
 	verdict '0 right, 2 refused' 127.0.0.1#53 127.0.0.1#77
@@ -88,7 +88,7 @@ serves_in_turn() {
 }
 
 @test "four threads, no two datagrams of a client to the same port in a row: 30 000 are right" {
-	echoes echo SKSTEER_PORTS="$SPEC" "$PLACE" threads=4 wait=poll
+	echoes echo SKSTEER_PORTS="$SPEC" "$OWN" threads=4 wait=poll
 	right -n 30000 -w 48 "${ALL[@]}"
 }
 
@@ -128,7 +128,7 @@ serves_in_turn() {
 first_peer() {
 	local target=$1
 	shift
-	echoes echo SKSTEER_PORTS="$SPEC" "$PLACE" connect=self "$@"
+	echoes echo SKSTEER_PORTS="$SPEC" "$OWN" connect=self "$@"
 	right -n 30 -w 5 "$target"
 }
 
@@ -150,7 +150,7 @@ first_peer() {
 @test "what waits while the server connects is not lost" {
 	local i
 	for ((i = 0; i < 10; i++)); do
-		echoes echo SKSTEER_PORTS="$SPEC" "$PLACE" connect=self recv=recv send=send
+		echoes echo SKSTEER_PORTS="$SPEC" "$OWN" connect=self recv=recv send=send
 		right -n 20 -w 20 127.0.0.1#53
 	done
 }
@@ -158,7 +158,7 @@ first_peer() {
 @test "a socket of its own for each peer, as QUIC servers have" {
 	local recv
 	for recv in recv read recv_chk; do
-		echoes echo SKSTEER_PORTS="$SPEC" "$PLACE,reuse" connect=fresh recv=$recv send=send
+		echoes echo SKSTEER_PORTS="$SPEC" "$OWN,reuse" connect=fresh recv=$recv send=send
 		right -n 80 -k 8 127.0.0.1#53
 		right -n 80 -k 8 127.0.0.1#77
 		right -n 80 -k 8 127.0.0.1#5353
@@ -184,7 +184,7 @@ told_alike() {
 	right "$@" "$ADDRESS#5353"
 	plain=$(told plain)
 	stop_echo plain
-	echoes echo SKSTEER_PORTS="$SPEC" "$PLACE" tell show "${words[@]}"
+	echoes echo SKSTEER_PORTS="$SPEC" "$OWN" tell show "${words[@]}"
 	right "$@" "$ADDRESS#$port"
 	TOLD=$(told echo)
 	is "$TOLD" "${plain//"$ADDRESS#5353"/"$ADDRESS#$port"}"
@@ -237,7 +237,7 @@ recvmsg 11 name 16 control 0 flags"
 }
 
 @test "control messages of IPv6, and of IPv4 on a dual-stack socket" {
-	local PLACE=::#5353 ADDRESS port
+	local OWN=::#5353 ADDRESS port
 	told_v6() {
 		stop_echo echo
 		start_echo plain ::#5353 tell show "$@"
@@ -274,10 +274,10 @@ recvmsg 11 name 16 control 0 flags"
 }
 
 @test "long ones: 60 000 bytes, and what no interface takes in one piece" {
-	echoes echo SKSTEER_PORTS="$SPEC" "$PLACE" recv=recvmsg send=sendmsg
+	echoes echo SKSTEER_PORTS="$SPEC" "$OWN" recv=recvmsg send=sendmsg
 	right -n 30 -w 3 -l 60000 "${ALL[@]}"
 	right -n 30 -w 3 -l 65507 "${ALL[@]}"
-	echoes echo SKSTEER_PORTS="$SPEC" "$PLACE"
+	echoes echo SKSTEER_PORTS="$SPEC" "$OWN"
 	right -n 30 -w 3 -l 65507 "${ALL[@]}"
 }
 
@@ -307,11 +307,11 @@ told_of_error() {
 	local wait
 	for wait in block poll; do
 		stop_echo echo
-		start_echo plain "$PLACE" recv=recvmsg ask=err,origdst wait=$wait tell
+		start_echo plain "$OWN" recv=recvmsg ask=err,origdst wait=$wait tell
 		leave 5353
 		wait_until 5 told_of_error plain
 		stop_echo plain
-		echoes echo SKSTEER_PORTS="$SPEC" "$PLACE" recv=recvmsg ask=err,origdst wait=$wait tell
+		echoes echo SKSTEER_PORTS="$SPEC" "$OWN" recv=recvmsg ask=err,origdst wait=$wait tell
 		leave 5353
 		wait_until 5 told_of_error echo
 		is "$(told echo)" "$(told plain)"

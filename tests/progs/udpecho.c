@@ -21,6 +21,7 @@
  *	connect=self|fresh	connects to its first peer; to each, with a socket of its own
  *	close			closes, after each answer, what it does not know
  *	drop=UID		becomes that user, once it is bound
+ *	exec		goes on as a program executed anew, which inherits the socket
  *	tell, show		says what it receives; how IP_RECVORIGDSTADDR is set
  *
  * What comes with the word LATE is answered when something comes with GO. Says "ready".
@@ -245,7 +246,8 @@ static unsigned int one_of(const char *names, const char *value)
 struct words {
 	const char *ask, *later, *unask, *fd;
 	long drop;
-	bool show;
+	int inherited; /* -1: nothing is */
+	bool show, exec;
 };
 
 static bool parse_value(struct words *words, const char *name, const char *value)
@@ -281,6 +283,8 @@ static bool parse_value(struct words *words, const char *name, const char *value
 		words->fd = value;
 	else if (!strcmp(name, "drop"))
 		words->drop = atol(value);
+	else if (!strcmp(name, "inherited"))
+		words->inherited = atoi(value);
 	else
 		return false;
 	return true;
@@ -296,6 +300,7 @@ static bool parse_flag(struct words *words, const char *word)
 		{ "from", &config.from },	{ "segment", &config.segment },
 		{ "trunc", &config.trunc },	{ "close", &config.closes },
 		{ "tell", &config.tell },	{ "show", &words->show },
+		{ "exec", &words->exec },
 	};
 
 	for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++) {
@@ -322,25 +327,57 @@ static void parse_words(struct words *words, char **argv)
 		errx(2, "too much");
 }
 
+/* The same program, with its socket as a word more in the place of "exec". */
+static void execute_anew(char **argv, int fd)
+{
+	char inherited[32];
+
+	snprintf(inherited, sizeof(inherited), "inherited=%d", fd);
+	for (char **word = argv; *word; word++) {
+		if (!strcmp(*word, "exec"))
+			*word = inherited;
+	}
+	if (fcntl(fd, F_SETFD, 0))
+		err(1, "fcntl");
+	execv(argv[0], argv);
+	err(1, "%s", argv[0]);
+}
+
+/* Its socket, bound and set, as the words say. */
+static int set_up(struct words *words, char *place)
+{
+	char *options = strchr(place, ',');
+	int fd = words->inherited;
+
+	if (options)
+		*options++ = '\0';
+	address_parse(place, &own);
+	if (fd >= 0)
+		return fd;
+	fd = bound_socket(&own, options, config.wait == BLOCK ? 0 : SOCK_NONBLOCK, words->ask);
+	set_wishes(fd, own.any.sa_family, words->later, true);
+	set_wishes(fd, own.any.sa_family, words->unask, false);
+	if (words->show)
+		show_options(fd, own.any.sa_family);
+	return fd;
+}
+
 int main(int argc, char **argv)
 {
-	struct words words = { .ask = "", .later = "", .unask = "", .drop = -1 };
-	char *options;
+	struct words words = { .ask = "", .later = "", .unask = "", .drop = -1, .inherited = -1 };
+	char **copy;
 	int fd;
 
 	if (argc < 2)
 		errx(2, "usage: udpecho ADDRESS#PORT [WORD]...");
 	signal(SIGCHLD, SIG_IGN);
+	copy = calloc((size_t)argc + 1, sizeof(*copy));
+	for (int i = 0; copy && i < argc; i++)
+		copy[i] = strdup(argv[i]); /* what is parsed is cut into pieces */
 	parse_words(&words, argv + 2);
-	options = strchr(argv[1], ',');
-	if (options)
-		*options++ = '\0';
-	address_parse(argv[1], &own);
-	fd = bound_socket(&own, options, config.wait == BLOCK ? 0 : SOCK_NONBLOCK, words.ask);
-	set_wishes(fd, own.any.sa_family, words.later, true);
-	set_wishes(fd, own.any.sa_family, words.unask, false);
-	if (words.show)
-		show_options(fd, own.any.sa_family);
+	fd = set_up(&words, argv[1]);
+	if (words.exec)
+		execute_anew(copy, fd);
 	if (words.fd)
 		fd = duplicated(fd, words.fd);
 	if (words.drop >= 0)
