@@ -237,7 +237,7 @@ recvmsg 11 name 16 control 0 flags"
 }
 
 @test "control messages of IPv6, and of IPv4 on a dual-stack socket" {
-	local OWN=::#5353 ADDRESS port
+	local ADDRESS port
 	told_v6() {
 		stop_echo echo
 		start_echo plain ::#5353 tell show "$@"
