@@ -109,6 +109,15 @@ static bool is_broken(long err)
 	return err == -ECONNABORTED || err == -EBADF || err == -ENOTSOCK || err == -EDESTADDRREQ;
 }
 
+/* An answer from where it is bound, with nothing else to be said, is as simple as the server's. */
+static long send_by(const struct sks_reply_socket *reply, const struct msghdr *msg,
+		    const struct sks_endpoint *where, int flags)
+{
+	if (!msg->msg_controllen && sks_endpoint_same_address(&reply->where, where))
+		return sks_raw(SYS_sendmsg, reply->fd, msg, flags);
+	return send_from(reply->fd, msg, where, flags);
+}
+
 /* By a reply socket; one that was taken back meanwhile is asked for once more. */
 static long send_from_port(struct sks_dgram *dgram, int fd, const struct msghdr *msg,
 			   const struct sks_endpoint *where, int flags)
@@ -121,7 +130,7 @@ static long send_from_port(struct sks_dgram *dgram, int fd, const struct msghdr 
 		if (!reply)
 			return -ENOTCONN;
 		do
-			ret = send_from(reply->fd, msg, where, flags);
+			ret = send_by(reply, msg, where, flags);
 		while (ret == -EAGAIN && await_room(fd, reply->fd, flags));
 		sks_reply_socket_put(reply, is_broken(ret));
 		if (!is_broken(ret))

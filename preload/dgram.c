@@ -68,7 +68,11 @@ static bool read_socket(int fd, struct sks_dgram *ret_dgram, uint32_t *ret_flags
 static void set(int fd, const struct sks_dgram *dgram, uint32_t flags)
 {
 	struct sks_dgram *entry = &sks_udp->fds[fd];
+	uint32_t end = sks_udp->end;
 
+	while (end <= (uint32_t)fd &&
+	       !atomic_compare_exchange_weak(&sks_udp->end, &end, (uint32_t)fd + 1))
+		;
 	atomic_store(&entry->flags, 0);
 	entry->port = dgram->port;
 	entry->cookie = dgram->cookie;
@@ -106,7 +110,7 @@ void sks_dgram_adopt(int fd)
 	/* Of an IPv6 socket, for what comes by IPv4. */
 	if (!enable(fd, IPPROTO_IP, SKS_ORIGDST4) && !(flags & SKS_DGRAM_V6))
 		return;
-	set(fd, &dgram, flags | SKS_DGRAM_STEERED);
+	set(fd, &dgram, flags | SKS_DGRAM_STEERED | SKS_DGRAM_SURE);
 }
 
 /*
@@ -153,8 +157,11 @@ void sks_dgram_duplicate(int fd, int other)
 {
 	const struct sks_dgram *dgram = sks_dgram_find(fd, SKS_DGRAM_STEERED | SKS_DGRAM_CONNECTED);
 
-	if (dgram && fd != other && other >= 0 && other < SKS_FDS)
-		set(other, dgram, dgram->flags);
+	if (fd == other || other < 0)
+		return;
+	sks_dgram_doubt((unsigned int)other, (unsigned int)other);
+	if (dgram && other < SKS_FDS)
+		set(other, dgram, dgram->flags & ~SKS_DGRAM_SURE);
 }
 
 void sks_dgram_connected(int fd)
@@ -165,7 +172,23 @@ void sks_dgram_connected(int fd)
 	set(fd, &dgram, SKS_DGRAM_CONNECTED | (dgram.flags & SKS_DGRAM_V6));
 }
 
-bool sks_dgram_holds(const struct sks_dgram *dgram, int fd)
+void sks_dgram_doubt(unsigned int first, unsigned int last)
 {
-	return sks_fd_cookie(fd) == dgram->cookie;
+	sks_reply_sockets_doubt(&sks_udp->replies, first, last);
+	for (; first <= last && first < sks_udp->end; first++) {
+		if (sks_udp->fds[first].flags & SKS_DGRAM_SURE)
+			sks_udp->fds[first].flags &= ~SKS_DGRAM_SURE;
+	}
+}
+
+bool sks_dgram_holds(struct sks_dgram *dgram, int fd)
+{
+	if (dgram->flags & SKS_DGRAM_SURE)
+		return true;
+	/* First, so that a close(2) after the look is not overlooked. */
+	dgram->flags |= SKS_DGRAM_SURE;
+	if (sks_fd_cookie(fd) == dgram->cookie)
+		return true;
+	dgram->flags &= ~SKS_DGRAM_SURE;
+	return false;
 }

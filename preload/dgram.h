@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * Owns which descriptors are UDP sockets that the helper steers to, so that answers are to leave
- * from where was asked. As with TCP, close(2) is not watched: an entry may be out of date, so a
- * socket is asked for its cookie before anything is done with it that would do harm to another one.
+ * from where was asked. An entry may be out of date: so a socket is asked for its cookie before
+ * anything is done with it that would do harm to another one, once after each close(2) of its
+ * number. Such a close changes nothing else: it may be a vfork(2)ed child's, which has our memory
+ * and descriptors of its own.
  */
 #ifndef SKSTEER_DGRAM_H
 #define SKSTEER_DGRAM_H
@@ -14,13 +16,14 @@
 #include "memory.h"
 #include "reply_socket.h"
 
-#define SKS_DGRAM_STEERED   1u	/* the helper has it, and it says where datagrams were sent to */
-#define SKS_DGRAM_CONNECTED 2u	/* ours instead of the server's: connected where was asked */
-#define SKS_DGRAM_LOOKED    4u	/* inherited or unknown, and looked at: none of these */
-#define SKS_DGRAM_ASKED4    8u	/* the server itself wants IP_RECVORIGDSTADDR, ... */
-#define SKS_DGRAM_ASKED6    16u /* ... IPV6_RECVORIGDSTADDR */
-#define SKS_DGRAM_V6	    32u /* an AF_INET6 socket */
-#define SKS_DGRAM_WILDCARD  64u /* bound to no address */
+#define SKS_DGRAM_STEERED   1u	 /* the helper has it, and it says where datagrams were sent to */
+#define SKS_DGRAM_CONNECTED 2u	 /* ours instead of the server's: connected where was asked */
+#define SKS_DGRAM_LOOKED    4u	 /* inherited or unknown, and looked at: none of these */
+#define SKS_DGRAM_ASKED4    8u	 /* the server itself wants IP_RECVORIGDSTADDR, ... */
+#define SKS_DGRAM_ASKED6    16u	 /* ... IPV6_RECVORIGDSTADDR */
+#define SKS_DGRAM_V6	    32u	 /* an AF_INET6 socket */
+#define SKS_DGRAM_WILDCARD  64u	 /* bound to no address */
+#define SKS_DGRAM_SURE	    128u /* its cookie was seen, and nobody has closed it since */
 
 struct sks_dgram {
 	_Atomic uint32_t flags;
@@ -32,6 +35,7 @@ struct sks_dgram {
 struct sks_udp {
 	struct sks_asked *asked;
 	_Atomic uint32_t receives;
+	_Atomic uint32_t end; /* no descriptor at or beyond was ever one of them */
 	struct sks_dgram fds[SKS_FDS];
 	struct sks_reply_sockets replies;
 };
@@ -67,8 +71,10 @@ void sks_dgram_forget(int fd);
 void sks_dgram_duplicate(int fd, int other);
 /* fd is now a socket that is connected where the entry's one was asked. */
 void sks_dgram_connected(int fd);
-/* Is fd still the socket that the entry is about? A system call. */
-bool sks_dgram_holds(const struct sks_dgram *dgram, int fd);
+/* Whoever is at these numbers, or was, is to be asked again. */
+void sks_dgram_doubt(unsigned int first, unsigned int last);
+/* Is fd still the socket that the entry is about? Where there is a doubt, a system call. */
+bool sks_dgram_holds(struct sks_dgram *dgram, int fd);
 
 static inline int sks_dgram_domain(const struct sks_dgram *dgram)
 {

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -26,6 +27,8 @@
 
 /* Declared only with _GNU_SOURCE or _LARGEFILE64_SOURCE. */
 int dup3(int fd, int other, int flags);
+int close_range(unsigned int first, unsigned int last, int flags);
+void closefrom(int first);
 #undef fcntl64
 int fcntl64(int fd, int cmd, ...);
 
@@ -107,6 +110,31 @@ SKS_EXPORT int dup2(int fd, int other)
 SKS_EXPORT int dup3(int fd, int other, int flags)
 {
 	return duplicated(fd, sks_real_dup3(fd, other, flags));
+}
+
+/* Before, so that no other thread is sure of what comes after. */
+static inline void doubt(unsigned int first, unsigned int last)
+{
+	if (__builtin_expect(sks_udp != NULL, 0))
+		sks_dgram_doubt(first, last);
+}
+
+SKS_EXPORT int close(int fd)
+{
+	doubt((unsigned int)fd, (unsigned int)fd);
+	return sks_real_close(fd);
+}
+
+SKS_EXPORT int close_range(unsigned int first, unsigned int last, int flags)
+{
+	doubt(first, last);
+	return sks_real_close_range(first, last, flags);
+}
+
+SKS_EXPORT void closefrom(int first)
+{
+	doubt(first < 0 ? 0 : (unsigned int)first, UINT32_MAX);
+	sks_real_closefrom(first);
 }
 
 static int controlled(int fd, int cmd, int ret)

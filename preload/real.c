@@ -31,6 +31,9 @@ enum name {
 	DUP3,
 	FCNTL,
 	FCNTL64,
+	CLOSE,
+	CLOSE_RANGE,
+	CLOSEFROM,
 	READ_CHK,
 	RECV_CHK,
 	RECVFROM_CHK,
@@ -59,6 +62,9 @@ static const char names[NAMES][15] = {
 	[DUP3] = "dup3",
 	[FCNTL] = "fcntl",
 	[FCNTL64] = "fcntl64",
+	[CLOSE] = "close",
+	[CLOSE_RANGE] = "close_range",
+	[CLOSEFROM] = "closefrom",
 	[READ_CHK] = "__read_chk",
 	[RECV_CHK] = "__recv_chk",
 	[RECVFROM_CHK] = "__recvfrom_chk",
@@ -197,6 +203,16 @@ int sks_real_fcntl64(int fd, int cmd, long arg)
 	REAL(FCNTL64, sks_real_fcntl64, SYS_fcntl, fd, cmd, arg);
 }
 
+int sks_real_close(int fd)
+{
+	REAL(CLOSE, sks_real_close, SYS_close, fd);
+}
+
+int sks_real_close_range(unsigned int first, unsigned int last, int flags)
+{
+	REAL(CLOSE_RANGE, sks_real_close_range, SYS_close_range, first, last, flags);
+}
+
 ssize_t sks_real_recv(int fd, void *buf, size_t n, int flags)
 {
 	__typeof__(&sks_real_recv) real = (__typeof__(&sks_real_recv))look_up(RECV);
@@ -222,6 +238,15 @@ int sks_real_dup2(int fd, int other)
 	if (!real)                                                             \
 		__builtin_trap();                                              \
 	return real(__VA_ARGS__)
+
+void sks_real_closefrom(int first)
+{
+	__typeof__(&sks_real_closefrom) real = (__typeof__(&sks_real_closefrom))look_up(CLOSEFROM);
+
+	if (!real)
+		__builtin_trap();
+	real(first);
+}
 
 ssize_t sks_real_read_chk(int fd, void *buf, size_t n, size_t room)
 {

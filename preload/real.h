@@ -45,6 +45,9 @@ int sks_real_dup2(int fd, int other);
 int sks_real_dup3(int fd, int other, int flags);
 int sks_real_fcntl(int fd, int cmd, long arg);
 int sks_real_fcntl64(int fd, int cmd, long arg);
+int sks_real_close(int fd);
+int sks_real_close_range(unsigned int first, unsigned int last, int flags);
+void sks_real_closefrom(int first);
 /* Of glibc's fortified programs: these do not return where n is more than room. */
 ssize_t sks_real_read_chk(int fd, void *buf, size_t n, size_t room);
 ssize_t sks_real_recv_chk(int fd, void *buf, size_t n, size_t room, int flags);

@@ -20,7 +20,7 @@
 #define BATCH 16
 
 /* Whether reply sockets are still wanted is looked at once in so many calls. */
-#define LOOK_EVERY 64
+#define LOOK_EVERY 256
 
 /* What the kernel gets in the place of the server's buffers. */
 struct stand_in {
@@ -98,7 +98,7 @@ static void look_at_times(void)
 }
 
 /* Connected where it was asked: only what has moved over from the earlier socket has its name. */
-static void name_peer(const struct sks_dgram *dgram, int fd, struct msghdr *msg)
+static void name_peer(struct sks_dgram *dgram, int fd, struct msghdr *msg)
 {
 	struct sockaddr_storage addr;
 	struct sks_endpoint peer;
@@ -111,8 +111,7 @@ static void name_peer(const struct sks_dgram *dgram, int fd, struct msghdr *msg)
 	memcpy(msg->msg_name, &addr, len < msg->msg_namelen ? len : msg->msg_namelen);
 }
 
-static ssize_t receive_connected(const struct sks_dgram *dgram, int fd, struct msghdr *msg,
-				 int flags)
+static ssize_t receive_connected(struct sks_dgram *dgram, int fd, struct msghdr *msg, int flags)
 {
 	ssize_t len = sks_real_recvmsg(fd, msg, flags);
 

@@ -45,8 +45,33 @@ static struct sks_reply_socket *set_of(struct sks_reply_sockets *replies, uint64
 static bool is_for(const struct sks_reply_socket *reply, const struct sks_dgram *dgram,
 		   const struct sks_endpoint *where)
 {
-	return reply->server == dgram->cookie && reply->port == where->port &&
-	       reply->v4 == sks_endpoint_is_v4(where) && reply->scope == where->scope;
+	return reply->server == dgram->cookie && reply->where.port == where->port &&
+	       reply->where.scope == where->scope &&
+	       sks_endpoint_is_v4(&reply->where) == sks_endpoint_is_v4(where);
+}
+
+static bool is_ours(struct sks_reply_socket *reply)
+{
+	if (reply->sure)
+		return true;
+	/* First, so that a close(2) after the look is not overlooked. */
+	reply->sure = true;
+	if (sks_fd_cookie(reply->fd) == reply->cookie)
+		return true;
+	reply->sure = false;
+	return false;
+}
+
+void sks_reply_sockets_doubt(struct sks_reply_sockets *replies, unsigned int first,
+			     unsigned int last)
+{
+	struct sks_reply_socket *reply = replies->sets[0];
+
+	for (; replies->clock && reply < replies->sets[SKS_REPLY_SETS]; reply++) {
+		if (reply->sure && (unsigned int)reply->fd >= first &&
+		    (unsigned int)reply->fd <= last)
+			reply->sure = false;
+	}
 }
 
 /* Nobody uses it any more. What the server has put in its place is not ours to close. */
@@ -134,9 +159,7 @@ static void fill(struct sks_reply_socket *reply, const struct sks_dgram *dgram, 
 {
 	reply->server = dgram->cookie;
 	reply->server_fd = fd;
-	reply->port = where->port;
-	reply->scope = where->scope;
-	reply->v4 = sks_endpoint_is_v4(where);
+	reply->where = *where;
 }
 
 /* Where the server does not count on its descriptors being. */
@@ -198,6 +221,7 @@ static struct sks_reply_socket *make(struct sks_reply_socket *set, const struct 
 	reply->fd = move_up(sock);
 	reply->cookie = sks_fd_cookie(reply->fd);
 	reply->yields = yields;
+	reply->sure = true;
 	reply->used = ++sks_udp->replies.clock;
 	atomic_store(&reply->state, LIVE | 1);
 	return reply;
@@ -213,7 +237,7 @@ struct sks_reply_socket *sks_reply_socket_get(const struct sks_dgram *dgram, int
 
 		if (!reply)
 			break;
-		if (sks_fd_cookie(reply->fd) == reply->cookie) {
+		if (is_ours(reply)) {
 			reply->used = ++sks_udp->replies.clock;
 			return reply;
 		}
@@ -243,9 +267,9 @@ void sks_reply_sockets_leave(struct sks_reply_sockets *replies, uint16_t port)
 	struct sks_reply_socket *reply = replies->sets[0];
 
 	for (; reply < replies->sets[SKS_REPLY_SETS]; reply++) {
-		if (!reply->state || (port && reply->port != port) || !hold(reply))
+		if (!reply->state || (port && reply->where.port != port) || !hold(reply))
 			continue;
-		if (!port || reply->port == port)
+		if (!port || reply->where.port == port)
 			drop(reply);
 		let_go(reply);
 	}

@@ -18,15 +18,14 @@
 struct sks_reply_socket {
 	_Atomic uint32_t state; /* how many use it, and whether it is there (reply_socket.c) */
 	_Atomic uint32_t used;	/* when, by the table's clock */
+	_Atomic bool sure;	/* its cookie was seen, and nobody has closed it since */
 	int fd;
-	int server_fd;	 /* by which it was asked for, maybe closed since */
-	uint64_t cookie; /* its own */
-	uint64_t server; /* the server socket's */
-	int64_t until;	 /* refused: it is not asked for before, in sks_now_us() */
-	uint32_t scope;
-	uint16_t port;
-	bool v4;
-	bool yields; /* the port is anybody's who comes: kept while it is busy */
+	int server_fd;		   /* by which it was asked for, maybe closed since */
+	uint64_t cookie;	   /* its own */
+	uint64_t server;	   /* the server socket's */
+	int64_t until;		   /* refused: it is not asked for before, in sks_now_us() */
+	struct sks_endpoint where; /* that it is bound to */
+	bool yields;		   /* the port is anybody's who comes: kept while it is busy */
 };
 
 struct sks_reply_sockets {
@@ -48,6 +47,9 @@ void sks_reply_socket_put(struct sks_reply_socket *reply, bool broken);
 
 /* The server is about to bind that port itself: none of ours is in its way. 0: any port. */
 void sks_reply_sockets_leave(struct sks_reply_sockets *replies, uint16_t port);
+/* The server may have closed what is at these numbers. */
+void sks_reply_sockets_doubt(struct sks_reply_sockets *replies, unsigned int first,
+			     unsigned int last);
 /* Closes those that the helper has taken back, and those whose server socket has been closed. */
 void sks_reply_sockets_look(struct sks_reply_sockets *replies);
 /* The server has set an option of its socket that shapes what is sent. */
