@@ -63,6 +63,15 @@ serves_in_turn() {
 	serves recv=recvmmsg send=sendto batch=16 reverse wait=epoll
 }
 
+@test "batches of 64 from one client to three ports: each server keeps them apart" {
+	local i
+	for ((i = 0; i < 8; i++)); do
+		echoes echo SKSTEER_PORTS="$SPEC" "$OWN" recv=recvmmsg send=sendmmsg batch=64
+		right -n 1280 -w 64 -b "${ALL[@]}"
+		right -n 1280 -w 64 -b "${ALL[@]}" 127.0.0.1#53
+	done
+}
+
 @test "answers to a copy of the peer's address" {
 	local recv
 	for recv in recvfrom recvmsg peekfrom; do

@@ -195,6 +195,63 @@ start_named() {
 	many_at_once 192.0.2.44 77 50
 }
 
+# start_unbound SPEC: four threads, each with a socket of its own on each address.
+start_unbound() {
+	local long i
+	need unbound dig
+	printf -v long '%0200d' 0
+	{
+		cat <<-EOT
+			server:
+				directory: "$SKS_DIR"
+				chroot: ""
+				username: "${2:-}"
+				pidfile: ""
+				use-syslog: no
+				do-daemonize: no
+				port: 5353
+				interface: 0.0.0.0
+				interface: ::0
+				interface-automatic: ${3:-no}
+				access-control: 0.0.0.0/0 allow
+				access-control: ::0/0 allow
+				num-threads: 4
+				so-reuseport: yes
+				edns-buffer-size: 4096
+				max-udp-size: 4096
+				module-config: iterator
+				local-zone: "example.com." static
+				local-data: "example.com. A 192.0.2.7"
+		EOT
+		for ((i = 0; i < 9; i++)); do
+			printf '\tlocal-data: "big.example.com. TXT %s"\n' "$i$long"
+		done
+		printf 'remote-control:\n\tcontrol-enable: no\n'
+	} > "$SKS_DIR/unbound.conf"
+	chmod 644 "$SKS_DIR/unbound.conf"
+	start_steered dns "$1" unbound -d -c "$SKS_DIR/unbound.conf"
+	wait_until 10 resolves 127.0.0.1 53
+	wait_until 5 resolves ::1 53
+}
+
+@test "unbound, with four threads: two ports, prefixes, long answers, truncation; as another user" {
+	local how
+	local_route 192.0.2.0/24 2001:db8::/64
+	for how in no yes; do
+		start_unbound '53,77;53,77/udp' nobody "$how"
+		answers_of_all_kinds 127.0.0.1 53
+		answers_of_all_kinds 127.0.0.1 77
+		answers_of_all_kinds ::1 53
+		answers_of_all_kinds 192.0.2.9 53
+		answers_of_all_kinds 2001:db8::9 77
+		resolves 127.0.0.1 5353
+		many_at_once 127.0.0.1 53 100
+		many_at_once ::1 77 50
+		kill_server dns
+		wait_until 2 no_udp_sockets
+	done
+}
+
 # --- ncat, nc, socat --------------------------------------------------------------------------------
 
 # says PROGRAM ADDRESS PORT TEXT: what comes back to a client of that program, which takes answers from
@@ -323,4 +380,11 @@ answered_udp() {
 		kill_server echo
 		wait_sockets 0
 	done
+}
+
+@test "python that spawns a program for each answer, whose children close what they do not know" {
+	start_steered echo '7,77/udp' "$PYTHON" "$BATS_TEST_DIRNAME/udp_servers.py" by_spawning
+	wait_sockets 1
+	right -n 60 127.0.0.1#{7,77,7777}
+	right -n 60 -k 4 127.0.0.1#{77,7,7777}
 }

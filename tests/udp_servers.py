@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 """Owns UDP servers as they are written in python, which send back what they receive: udp_servers.py HOW."""
 import asyncio
+import socket
 import socketserver
+import subprocess
 import sys
 
 PORT = 7777
@@ -40,6 +42,16 @@ def by_threads():
 
 def by_forks():
     socketserver.ForkingUDPServer(("0.0.0.0", PORT), Handler).serve_forever()
+
+
+def by_spawning():
+    """Its children, made by vfork(2), close in its own memory what they do not know."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("0.0.0.0", PORT))
+    while True:
+        data, addr = sock.recvfrom(65536)
+        subprocess.run(["/bin/true"], check=True)
+        sock.sendto(data, addr)
 
 
 globals()[sys.argv[1]]()
