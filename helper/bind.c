@@ -10,6 +10,7 @@
 #include "dest.h"
 #include "log.h"
 #include "policy.h"
+#include "reply_end.h"
 #include "request.h"
 
 static int parse(struct sks_asked *asked, const struct sks_target **ret_targets, size_t *ret_n)
@@ -248,11 +249,19 @@ void sks_ask_unbind(struct sks_asked *asked)
 
 void sks_ask_unload(struct sks_asked *asked)
 {
-	if (!asked->peer.root)
+	struct sks_space *space = sks_spaces_find(asked->spaces, asked->netns_ino);
+	struct sks_reply_list replies = {};
+
+	if (!asked->peer.root) {
 		(void)sks_refuse(&asked->verdict, -EPERM, "only root unloads");
-	else if (sks_spaces_unload(asked->spaces, asked->netns_ino))
+		return;
+	}
+	if (space)
+		sks_replies_note(space, asked->netns, NULL, &replies);
+	if (sks_spaces_unload(asked->spaces, asked->netns_ino))
 		(void)sks_refuse(&asked->verdict, -ENOENT, "nothing is loaded in this namespace");
 	else
 		sks_log(SKS_LOG_INFO, "net-%llu: unloaded by user %u",
 			(unsigned long long)asked->netns_ino, asked->peer.uid);
+	sks_replies_end(NULL, asked->netns, &replies);
 }

@@ -4,16 +4,20 @@
 #include <errno.h>
 #include <string.h>
 
+#include "../common/cleanup.h"
+
 #include "awake.h"
 #include "change.h"
 #include "claims.h"
 #include "compile.h"
 #include "conflict.h"
 #include "dest.h"
+#include "enter.h"
 #include "instance.h"
 #include "log.h"
 #include "moved.h"
 #include "policy.h"
+#include "reply_end.h"
 #include "slot.h"
 
 /* What a change of some ports is made of. */
@@ -88,6 +92,9 @@ static int judge_and_compile(struct sks_change *change)
 		err = sks_conflict_check(change, plan.ranges, &plan.routes);
 	if (!err)
 		err = sks_conflict_leave_out(change, &plan.routes);
+	/* The ranges are the table's once it is compiled. */
+	if (!err && !change->dry && sks_replies_may_end(space, change->service))
+		sks_replies_note(space, change->netns, &plan.ranges[SKS_UDP], &change->replies);
 	if (!err)
 		err = compile(space, &plan, change->peer->root ? SKS_JUDGED_ROOT : SKS_JUDGED_USER,
 			      change->verdict);
@@ -175,8 +182,10 @@ int sks_change_finish(struct sks_change *change)
 			publish_promotion(change);
 		else
 			publish(change, slot);
+		sks_replies_end(change->space, change->netns, &change->replies);
 		return 0;
 	}
+	sks_replies_free(&change->replies);
 	sks_compile_discard(change->space);
 	if (slot)
 		sks_slot_drop(change->space, slot);
@@ -186,18 +195,35 @@ int sks_change_finish(struct sks_change *change)
 	return err;
 }
 
+/* Where nobody asks, by way of who got the last one (reply_socket.c). Returns a descriptor of the
+ * namespace, or -1: there is nothing to do after. */
+static int note_replies(struct sks_space *space, const struct sks_ranges *udp,
+			struct sks_reply_list *replies)
+{
+	CLEANUP_FD int netns = udp->n ? sks_enter_known(space) : -1;
+
+	if (netns >= 0)
+		sks_replies_note(space, netns, udp, replies);
+	return replies->n ? sks_take_fd(&netns) : -1;
+}
+
 int sks_change_republish(struct sks_space *space)
 {
+	struct sks_reply_list replies = {};
 	struct sks_verdict verdict = {};
+	CLEANUP_FD int netns = -1;
 	struct plan plan = {};
 	int err = make_plan(space, NULL, &plan, &verdict);
 
 	if (!err)
 		err = sks_claims_take(space, plan.ranges, &plan.routes);
 	if (!err)
+		netns = note_replies(space, &plan.ranges[SKS_UDP], &replies);
+	if (!err)
 		err = compile(space, &plan, SKS_JUDGED_NOBODY, &verdict);
 	free_plan(&plan);
 	if (err) {
+		sks_replies_free(&replies);
 		sks_log(SKS_LOG_ERR, "namespace %llu: %s %s", (unsigned long long)space->ino,
 			strerror(-err), verdict.text);
 		sks_compile_discard(space);
@@ -206,6 +232,7 @@ int sks_change_republish(struct sks_space *space)
 	}
 	sks_store_commit(space);
 	sks_compile_publish(space);
+	sks_replies_end(space, netns, &replies);
 	return 0;
 }
 

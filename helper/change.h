@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+#include "diag_reply.h"
 #include "resolve.h"
 #include "service.h"
 #include "socket.h"
@@ -29,6 +30,7 @@ struct sks_change {
 	int fd;		   /* borrowed */
 	bool takes_over;   /* it comes before what serves its destination now */
 	uint32_t promotes; /* the sockets that stand by of this instance (slot.since) serve, or 0 */
+	struct sks_reply_list replies; /* which it may leave without a service */
 	struct sks_verdict *verdict;
 };
 

@@ -9,7 +9,10 @@
 
 #include "../common/prefix.h"
 
-/* A TCP socket that listens or could, or an unconnected UDP socket with a port (sock_diag(7)). */
+/*
+ * A TCP socket that listens or could, or an unconnected UDP socket with a port (sock_diag(7)), but
+ * no reply socket: one that is shut for reading waits for nothing.
+ */
 struct sks_held {
 	struct sks_prefix addr; /* full length, or length 0 when wildcard; IPv4-mapped as IPv4 */
 	bool both_families;	/* a wildcard IPv6 socket that takes IPv4 too (not IPV6_V6ONLY) */

@@ -15,7 +15,7 @@ static int enter_by(struct sks_space *space, pid_t pid)
 	return netns;
 }
 
-int sks_enter(struct sks_space *space)
+int sks_enter_known(struct sks_space *space)
 {
 	int netns = enter_by(space, space->door);
 
@@ -25,6 +25,13 @@ int sks_enter(struct sks_space *space)
 		if (space->maps.slots[i].cookie)
 			netns = enter_by(space, (pid_t)space->maps.slots[i].pid);
 	}
+	return netns;
+}
+
+int sks_enter(struct sks_space *space)
+{
+	int netns = sks_enter_known(space);
+
 	/* A daemon's first process, which registered, has ended; any will do. */
 	return netns < 0 ? sks_netns_of_any(space->ino, &space->door) : netns;
 }

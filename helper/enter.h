@@ -7,5 +7,7 @@
 
 /* A descriptor of the namespace, which the caller owns, by some process there. -ESRCH: none is. */
 int sks_enter(struct sks_space *space);
+/* The same, without a walk through all processes: by one that has been seen there. */
+int sks_enter_known(struct sks_space *space);
 
 #endif

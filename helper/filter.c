@@ -8,6 +8,7 @@
 #include <linux/netlink.h>
 #include <linux/nsfs.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stddef.h>
@@ -113,10 +114,28 @@ static const int holder[] = {
 	SCMP_SYS(pidfd_open), SCMP_SYS(readlink), SCMP_SYS(readlinkat),
 };
 
-/* What strangers send is received, looked at, bound and put into a map. */
+/*
+ * What strangers send is received, looked at, bound and put into a map; reply sockets are ended by
+ * netlink.
+ */
 static const int taker[] = {
-	SCMP_SYS(bind),	      SCMP_SYS(getpeername), SCMP_SYS(getsockname), SCMP_SYS(getsockopt),
-	SCMP_SYS(setsockopt), SCMP_SYS(setitimer),   SCMP_SYS(uname),
+	SCMP_SYS(bind),	    SCMP_SYS(getpeername), SCMP_SYS(getsockname), SCMP_SYS(getsockopt),
+	SCMP_SYS(recvfrom), SCMP_SYS(sendto),	   SCMP_SYS(setitimer),	  SCMP_SYS(uname),
+};
+
+/* With CAP_NET_ADMIN there are some that change more than a socket. */
+static const struct {
+	int level, name;
+} taker_options[] = {
+	{ SOL_SOCKET, SO_LINGER },
+	{ SOL_SOCKET, SO_ATTACH_FILTER },
+	{ SOL_SOCKET, SO_LOCK_FILTER },
+	{ SOL_SOCKET, SO_REUSEADDR },
+	{ IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT },
+	{ IPPROTO_IP, IP_MULTICAST_ALL },
+	{ IPPROTO_IP, IP_FREEBIND },
+	{ IPPROTO_IPV6, IPV6_FREEBIND },
+	{ IPPROTO_IPV6, IPV6_V6ONLY },
 };
 
 /* Besides, to start takers, which then do without. */
@@ -211,9 +230,25 @@ static int for_holder(scmp_filter_ctx ctx)
 	return allow(ctx, holder, COUNT(holder)) ?: allow_reading(ctx);
 }
 
+static int allow_options(scmp_filter_ctx ctx)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < COUNT(taker_options); i++) {
+		const struct scmp_arg_cmp is[] = {
+			{ 1, SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t)taker_options[i].level },
+			{ 2, SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t)taker_options[i].name },
+		};
+
+		err = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2, is);
+	}
+	return err;
+}
+
 static int for_taker(scmp_filter_ctx ctx)
 {
 	return allow(ctx, taker, COUNT(taker))
+		       ?: allow_options(ctx)
 		       ?: allow_if(ctx, SCMP_SYS(shutdown), 1, UINT32_MAX, SHUT_RD)
 		       ?: allow_if(ctx, SCMP_SYS(bpf), 0, UINT32_MAX, BPF_MAP_UPDATE_ELEM)
 		       ?: allow_if(ctx, SCMP_SYS(bpf), 0, UINT32_MAX, BPF_MAP_DELETE_ELEM);

@@ -370,3 +370,18 @@ int sks_policy_quota(const struct sks_change *change)
 				      next.labels, verdict)
 		       ?: check_listeners(peer, now.listeners, next.listeners, verdict);
 }
+
+int sks_policy_replies(const struct sks_spaces *spaces, const struct sks_peer *peer,
+		       unsigned int replies, struct sks_verdict *verdict)
+{
+	struct sks_usage now, next;
+	int err;
+
+	if (peer->root)
+		return 0;
+	err = sks_usage_count(spaces, peer->uid, &now, &next);
+	replies += now.sockets;
+	return err
+		       ?: check_quota(peer, "sockets", SKS_POLICY_MAX_SOCKETS, replies, replies + 1,
+				      verdict);
+}

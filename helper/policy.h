@@ -74,5 +74,8 @@ int sks_policy_place(const struct sks_peer *peer, const struct sks_prefix *prefi
 
 /* Judges what the user would have in the next state, over all namespaces. 0 or -EDQUOT. */
 int sks_policy_quota(const struct sks_change *change);
+/* One reply socket more than that many, which count as sockets that are registered do: the same. */
+int sks_policy_replies(const struct sks_spaces *spaces, const struct sks_peer *peer,
+		       unsigned int replies, struct sks_verdict *verdict);
 
 #endif

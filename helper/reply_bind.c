@@ -97,10 +97,17 @@ static int lock_filter(int fd, struct filter *filter)
 	return set_int(fd, SOL_SOCKET, SO_LOCK_FILTER, 1) ?: is_there(fd, filter) ? 0 : -EPERM;
 }
 
-/* Of a socket that is not connected the kernel says so, and does it all the same. */
-static int shut(int fd)
+/*
+ * By these options sock_diag(7) tells it from those that their owners have shut for reading. They
+ * make no difference to a socket that receives nothing and is bound to a port. Of one that is not
+ * connected shutdown(2) says so, and does it all the same.
+ */
+static int mark(int fd)
 {
-	return shutdown(fd, SHUT_RD) && errno != ENOTCONN ? -errno : 0;
+	if (shutdown(fd, SHUT_RD) && errno != ENOTCONN)
+		return -errno;
+	return set_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+		       ?: set_int(fd, IPPROTO_IP, IP_MULTICAST_ALL, 0);
 }
 
 /* A client may have asked an address that is only routed here. */
@@ -120,7 +127,7 @@ int sks_reply_bind(int fd, const struct sks_reply_bind *how)
 	int err = lock_filter(fd, &filter);
 
 	if (!err && !how->peer_port)
-		err = shut(fd);
+		err = mark(fd);
 	err = err ?: set_options(fd, &how->addr);
 	if (!err && bind(fd, &how->addr.any, how->addr.len))
 		err = -errno;

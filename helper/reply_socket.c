@@ -10,11 +10,13 @@
 
 #include "../common/cleanup.h"
 #include "bpf.h"
+#include "diag_reply.h"
 #include "exclusive.h"
+#include "lead.h"
 #include "log.h"
+#include "policy.h"
 #include "process.h"
 #include "request.h"
-#include "row.h"
 #include "slot.h"
 #include "stranger.h"
 
@@ -109,68 +111,25 @@ static int find_service(struct sks_asked *asked, struct wanted *wanted)
 	return 0;
 }
 
-/* As the dispatcher does it: the longer prefix, an interface's before all, then precedence. */
-static bool wins(const struct sks_route *a, const struct sks_route *b)
-{
-	if (a->prefix.len != b->prefix.len)
-		return a->prefix.len > b->prefix.len;
-	if (a->ifindex != b->ifindex)
-		return a->ifindex > b->ifindex;
-	return sks_route_precedence(a, b) < 0;
-}
-
-static const struct sks_route *find_winner(const struct wanted *wanted,
-					   const struct sks_routes *routes)
-{
-	const struct sks_route *winner = NULL;
-
-	for (size_t i = 0; i < routes->n; i++) {
-		const struct sks_route *route = &routes->routes[i];
-
-		if (route->first <= wanted->port && wanted->port <= route->last &&
-		    sks_prefix_contains(&route->prefix, &wanted->addr) &&
-		    (!route->ifindex || route->ifindex == wanted->ifindex) &&
-		    (!winner || wins(route, winner)))
-			winner = route;
-	}
-	return winner;
-}
-
-static int judge_winner(struct sks_asked *asked, const struct wanted *wanted,
-			const struct sks_route *winner)
-{
-	struct sks_range part;
-
-	if (!winner || winner->dest == SKS_DEST_GUARD ||
-	    winner->service != sks_service_number(wanted->space, wanted->service))
-		return sks_refuse(&asked->verdict, -EACCES, "%s is not steered to %s", wanted->text,
-				  wanted->service->label);
-	asked->steered = !sks_route_yields(wanted->space, winner, &part) ||
-			 wanted->port < part.first || wanted->port > part.last;
-	return 0;
-}
-
 /* Does that address lead to the service, now? */
 static int check_route(struct sks_asked *asked, const struct wanted *wanted)
 {
-	struct sks_space *space = wanted->space;
-	struct sks_ranges ranges[2] = {};
-	const struct sks_scope scope = { .ranges = ranges };
-	struct sks_routes routes = {}, pieces = {};
-	int err = sks_ranges_add(&ranges[SKS_UDP], wanted->port, wanted->port);
+	struct sks_range port = { wanted->port, wanted->port }, part;
+	const struct sks_ranges udp = { .list = &port, .n = 1 };
+	const struct sks_route *route;
+	struct sks_routes routes = {};
+	int err = sks_leads_resolve(wanted->space, &udp, &routes);
 
-	if (!err)
-		err = sks_routes_resolve(space, sks_epoch(&space->maps), scope, NULL, &routes,
-					 &asked->verdict);
-	if (!err)
-		err = sks_routes_cut(space, &routes, &pieces);
 	if (err)
-		(void)sks_refuse(&asked->verdict, err, "%s: %s", wanted->text, strerror(-err));
+		return sks_refuse(&asked->verdict, err, "%s: %s", wanted->text, strerror(-err));
+	route = sks_lead_find(&routes, &wanted->addr, wanted->port, wanted->ifindex);
+	if (!route || route->service != sks_service_number(wanted->space, wanted->service))
+		err = sks_refuse(&asked->verdict, -EACCES, "%s is not steered to %s", wanted->text,
+				 wanted->service->label);
 	else
-		err = judge_winner(asked, wanted, find_winner(wanted, &pieces));
-	sks_ranges_free(&ranges[SKS_UDP]);
+		asked->steered = !sks_route_yields(wanted->space, route, &part) ||
+				 port.first < part.first || port.last > part.last;
 	sks_routes_free(&routes);
-	sks_routes_free(&pieces);
 	return err;
 }
 
@@ -187,13 +146,48 @@ static int check_address(struct sks_asked *asked, const struct wanted *wanted)
 	return 0;
 }
 
+/* Of the asker's user, which may not be the service's. */
+static int count_replies(const struct sks_asked *asked, unsigned int *ret_n)
+{
+	struct sks_reply_list replies;
+	int err = sks_diag_replies(asked->netns, NULL, 0, &replies);
+
+	if (err)
+		return err;
+	*ret_n = 0;
+	for (size_t i = 0; i < replies.n; i++)
+		*ret_n += replies.list[i].uid == asked->peer.uid;
+	sks_replies_free(&replies);
+	return 0;
+}
+
+/* What is connected to a client is like a connection that was accepted, and does not count. */
+static int check_quota(struct sks_asked *asked, const struct wanted *wanted)
+{
+	uint32_t uid = wanted->service->uid;
+	struct sks_peer owner = asked->peer;
+	unsigned int n;
+	int err;
+
+	if (owner.root || !uid || wanted->how.peer_port)
+		return 0;
+	if (owner.uid != uid)
+		owner = sks_policy_absent(uid);
+	err = count_replies(asked, &n);
+	if (err)
+		return sks_refuse(&asked->verdict, err,
+				  "%s: cannot list the namespace's sockets: %s", wanted->text,
+				  strerror(-err));
+	return sks_policy_replies(asked->spaces, &owner, n, &asked->verdict);
+}
+
 static void judge_and_bind(struct sks_asked *asked, struct wanted *wanted)
 {
 	int err;
 
 	read_request(asked, wanted);
 	if (check_address(asked, wanted) || check_socket(asked, wanted) ||
-	    find_service(asked, wanted) || check_route(asked, wanted))
+	    find_service(asked, wanted) || check_route(asked, wanted) || check_quota(asked, wanted))
 		return;
 	/* The service's own claims do not stand in its way, others' do. */
 	err = sks_bpf_bind_as(wanted->cookie, wanted->service->uid)
@@ -202,6 +196,8 @@ static void judge_and_bind(struct sks_asked *asked, struct wanted *wanted)
 		sks_bpf_bound(wanted->cookie);
 	if (err)
 		(void)sks_refuse(&asked->verdict, err, "%s: %s", wanted->text, strerror(-err));
+	else
+		wanted->space->door = asked->peer.pid; /* to find it by when it is to end */
 }
 
 void sks_ask_reply_socket(struct sks_asked *asked)

@@ -24,6 +24,7 @@ static const struct sks_kept judge_keeps[] = {
 
 static const struct sks_kept inside_keeps[] = {
 	SKS_KEEP(CAP_SYS_ADMIN, "serving other network namespaces"), /* setns(2) */
+	SKS_KEEP(CAP_NET_ADMIN, NULL), /* who opens a socket of sock_diag to end others by */
 };
 
 static const struct sks_kept holder_keeps[] = {
@@ -36,6 +37,7 @@ static const struct sks_kept holder_keeps[] = {
 static const struct sks_kept taker_keeps[] = {
 	SKS_KEEP(CAP_NET_BIND_SERVICE, NULL), /* to open a port that a user was granted */
 	SKS_KEEP(CAP_BPF, NULL),	      /* to put a socket into a map, before 6.1 */
+	SKS_KEEP(CAP_NET_ADMIN, NULL),	      /* to end reply sockets of services that are gone */
 };
 
 #define INSIDE_FILES 16
@@ -46,7 +48,7 @@ static const struct sks_kept taker_keeps[] = {
 
 static int confine_inside(void)
 {
-	return sks_confine_caps(inside_keeps, 1) ?: sks_confine_limits(INSIDE_FILES, 0)
+	return sks_confine_caps(inside_keeps, 2) ?: sks_confine_limits(INSIDE_FILES, 0)
 						?: sks_filter_inside();
 }
 
@@ -60,7 +62,7 @@ static int confine_holder(void)
 static int confine_takers(void)
 {
 	(void)signal(SIGCHLD, SIG_IGN); /* nobody waits for them */
-	return sks_confine_caps(taker_keeps, 2) ?: sks_confine_limits(TAKER_FILES, TAKERS)
+	return sks_confine_caps(taker_keeps, 3) ?: sks_confine_limits(TAKER_FILES, TAKERS)
 						?: sks_filter_takers();
 }
 

@@ -272,6 +272,26 @@ int sks_stranger_put(const struct sks_maps *maps, uint32_t slot, int fd)
 	return ask(&job, maps->fd[SKS_MAP_SOCKETS]);
 }
 
+int sks_stranger_abort(const struct sks_reply_socket *reply, uint32_t payer, int netlink)
+{
+	const struct sks_job job = { .work = SKS_WORK_ABORT, .reply = *reply };
+	const uint32_t sender = worker.payer, uid = worker.uid;
+	int err = 0;
+
+	if (sks_stranger_worker.sock < 0)
+		return sks_diag_abort(netlink, reply);
+	if (is_stuck(payer))
+		return -EBUSY;
+	if (worker.sock < 0) /* else the one that has the request's */
+		err = find_worker(payer);
+	worker.payer = payer;
+	worker.uid = reply->uid;
+	err = err ?: ask(&job, netlink);
+	worker.payer = sender;
+	worker.uid = uid;
+	return err;
+}
+
 /* The worker's copies are to be the last: so ours go first. */
 void sks_stranger_close(int fd)
 {

@@ -38,6 +38,11 @@ int sks_stranger_bind_reply(int fd, const struct sks_reply_bind *how);
  * be used any more.
  */
 int sks_stranger_put(const struct sks_maps *maps, uint32_t slot, int fd);
+/*
+ * sks_diag_abort(): of a socket that was not sent, and whose payer is refused as its sender would
+ * be; between two requests, or at the end of one. -EBUSY: it has been lately.
+ */
+int sks_stranger_abort(const struct sks_reply_socket *reply, uint32_t payer, int netlink);
 /* May the caller itself do what waits for the lock of this one? */
 bool sks_stranger_is_ours(int fd);
 /* Closes what came, without waiting for data that it may still have to send; -1: nothing did. */

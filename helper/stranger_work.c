@@ -46,6 +46,14 @@ static int put(int conn, int map, uint32_t slot, int sock)
 	return err;
 }
 
+static int end_reply(int netlink, const struct sks_reply_socket *reply)
+{
+	int err = sks_diag_abort(netlink, reply);
+
+	(void)close(netlink);
+	return err;
+}
+
 /* fd: what came along with the job. */
 static int do_work(int conn, const struct sks_job *job, int fd, int *held,
 		   struct sks_record *record)
@@ -60,6 +68,8 @@ static int do_work(int conn, const struct sks_job *job, int fd, int *held,
 		return sks_reply_bind(*held, &job->bind);
 	case SKS_WORK_PUT:
 		return put(conn, fd, job->slot, *held);
+	case SKS_WORK_ABORT:
+		return end_reply(fd, &job->reply);
 	default:
 		sks_socket_close(sks_take_fd(held));
 		return 0;

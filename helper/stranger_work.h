@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 
 #include "../common/wire.h"
+#include "diag_reply.h"
 #include "reply_bind.h"
 #include "socket.h"
 #include "worker.h"
@@ -15,6 +16,7 @@ enum sks_work {
 	SKS_WORK_BIND,
 	SKS_WORK_REPLY, /* sks_reply_bind() */
 	SKS_WORK_PUT,
+	SKS_WORK_ABORT, /* sks_diag_abort(), of no socket that was sent */
 	SKS_WORK_CLOSE,
 };
 
@@ -22,6 +24,7 @@ struct sks_job {
 	uint32_t work;
 	uint32_t slot;
 	struct sks_reply_bind bind; /* SKS_WORK_BIND: the address alone */
+	struct sks_reply_socket reply;
 };
 
 /* After SKS_WORK_RECEIVE the record follows, and its descriptor comes along if it is a socket for

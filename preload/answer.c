@@ -17,29 +17,26 @@
 
 #define OPT_FREEBIND6 78
 
-enum way { AS_IT_IS, FROM_ADDRESS, FROM_PORT };
-
-/* How the message is to go, and from where. */
-static enum way choose(struct sks_dgram *dgram, int fd, const struct msghdr *msg,
-		       struct sks_endpoint *ret_where)
+enum sks_way sks_answer_choose(struct sks_dgram *dgram, int fd, const struct msghdr *msg,
+			       struct sks_endpoint *ret_where)
 {
 	struct sks_hints hints = { .name = msg->msg_name };
 	struct sks_endpoint peer;
 
 	if (!msg->msg_name || !sks_endpoint_from(&peer, msg->msg_name, msg->msg_namelen))
-		return AS_IT_IS;
+		return SKS_AS_IT_IS;
 	hints.has_source = sks_control_source(msg, &hints.source);
 	if (!sks_asked_find(sks_udp->asked, dgram->port, &peer, &hints, ret_where) ||
 	    !sks_endpoint_is_source(ret_where))
-		return AS_IT_IS;
+		return SKS_AS_IT_IS;
 	if (ret_where->port == dgram->port &&
 	    (hints.has_source || sks_endpoint_same_address(ret_where, &dgram->bound)))
-		return AS_IT_IS;
+		return SKS_AS_IT_IS;
 	if (!sks_dgram_holds(dgram, fd)) {
 		sks_dgram_forget(fd);
-		return AS_IT_IS;
+		return SKS_AS_IT_IS;
 	}
-	return ret_where->port == dgram->port ? FROM_ADDRESS : FROM_PORT;
+	return ret_where->port == dgram->port ? SKS_FROM_ADDRESS : SKS_FROM_PORT;
 }
 
 static long send_from(int sock, const struct msghdr *msg, const struct sks_endpoint *where,
@@ -144,12 +141,12 @@ static long answer(struct sks_dgram *dgram, int fd, const struct msghdr *msg, in
 		   bool *ret_as_it_is)
 {
 	struct sks_endpoint where = { .port = 0 };
-	enum way way = choose(dgram, fd, msg, &where);
+	enum sks_way way = sks_answer_choose(dgram, fd, msg, &where);
 	long ret = -EOPNOTSUPP;
 
-	if (way == FROM_ADDRESS)
+	if (way == SKS_FROM_ADDRESS)
 		ret = send_from_address(fd, msg, &where, flags);
-	else if (way == FROM_PORT)
+	else if (way == SKS_FROM_PORT)
 		ret = send_from_port(dgram, fd, msg, &where, flags);
 	*ret_as_it_is = is_no_way(ret);
 	return ret;
@@ -167,24 +164,4 @@ ssize_t sks_answer(struct sks_dgram *dgram, int fd, const struct msghdr *msg, in
 		return -1;
 	}
 	return (ssize_t)ret;
-}
-
-int sks_answer_many(struct sks_dgram *dgram, int fd, struct mmsghdr *msgs, unsigned int n,
-		    int flags)
-{
-	unsigned int done = 0;
-
-	for (; done < n; done++) {
-		int saved = errno;
-		ssize_t len = sks_answer(dgram, fd, &msgs[done].msg_hdr, flags);
-
-		if (len < 0 && done) {
-			errno = saved; /* the next call says it */
-			break;
-		}
-		if (len < 0)
-			return -1;
-		msgs[done].msg_len = (unsigned int)len;
-	}
-	return (int)done;
 }

@@ -54,7 +54,7 @@ unharmed() {
 @test "bad input: records that are none" {
 	answer 'no answer' nothing
 	answer 'EPROTO malformed request: not one of version 2' one-byte half-a-request a-byte-short \
-		a-byte-long version-0 version-1 version-3 op-0 op-13 op-65535 mode-5 \
+		a-byte-long version-0 version-1 version-3 op-0 op-14 op-65535 mode-5 \
 		weight-of-none weight-of-replace register-with-address port-without-family \
 		address-of-another-family address-beyond-ipv4 reserved-bytes label-without-end \
 		label-with-more-behind spec-len-too-small spec-len-too-large spec-len-of-4g noise
@@ -67,6 +67,22 @@ unharmed() {
 		open-with-scope-of-ipv4 open-beyond-ipv4 open-with-pid \
 		promote-with-{address,port,weight,pid} unregister-with-pid weight-without-pid \
 		weight-with-{mode,port} shared-with-{address,port,weight}
+	unharmed
+}
+
+@test "bad input: reply sockets that are none, or are to be nowhere" {
+	answer 'EPROTO malformed request: not one of version 2' \
+		reply-without-{cookie,port,address} reply-of-another-family reply-beyond-ipv4 \
+		reply-with-{scope-of-ipv4,mode,spec,label,pid} \
+		reply-to-{an-address-alone,a-port-alone,beyond-ipv4}
+	answer 'ENOTSOCK the descriptor is not a socket' reply-of-{path,device}
+	answer 'EBADF no descriptor came along' reply-of-nothing
+	answer 'EPROTO more than one descriptor came along' reply-of-two
+	answer 'EPROTONOSUPPORT the socket is neither TCP nor UDP (protocol 136)' reply-of-udplite
+	answer 'EPROTONOSUPPORT the socket is raw (protocol 17, type 3)' reply-of-raw
+	answer 'EPROTONOSUPPORT the socket is not UDP' reply-of-tcp
+	answer 'EISCONN the socket is connected' reply-of-connected
+	answer 'ENOENT 127.0.0.1:53/udp: no UDP socket with that cookie is registered here' reply-of-none
 	unharmed
 }
 

@@ -137,5 +137,19 @@ def many():
     leave(*socks, conn)
 
 
-cases = (once, honest, keep, grow, status, unread, many)
+def reply():
+    """A reply socket, whose service ends then."""
+    server, fresh = (probe.socket.socket(probe.socket.AF_INET6, probe.socket.SOCK_DGRAM) for _ in "12")
+    server.bind(("::", 5353))
+    cookie = server.getsockopt(probe.socket.SOL_SOCKET, 57, 8)
+    address = probe.socket.inet_pton(probe.socket.AF_INET6, "::1")
+    record = probe.reply_request(family=10, port=2053, addr=address, reserved=cookie)
+    print(probe.ask(probe.request(spec=b"2053/udp"), [os.dup(server.fileno())]), flush=True)
+    print(probe.ask(record, [os.dup(fresh.fileno())]), flush=True)
+    Lock(fresh)
+    server.close()
+    time.sleep(1000)
+
+
+cases = (once, honest, keep, grow, status, unread, many, reply)
 {case.__name__: case for case in cases}[sys.argv[2]]()

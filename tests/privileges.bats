@@ -57,10 +57,10 @@ keeps() {
 
 all_keep_theirs() {
 	keeps "$(helper_pid)" bpf net_admin net_bind_service
-	keeps "$(worker $INSIDE)" sys_admin
+	keeps "$(worker $INSIDE)" sys_admin net_admin
 	keeps "$(worker $HOLDER)" sys_ptrace dac_read_search
-	CHILDREN=1024 keeps "$(worker $TAKERS)" net_bind_service bpf
-	keeps "$(worker $TAKER)" net_bind_service bpf
+	CHILDREN=1024 keeps "$(worker $TAKERS)" net_bind_service bpf net_admin
+	keeps "$(worker $TAKER)" net_bind_service bpf net_admin
 }
 
 # has_lines N TEXT: the helper's log has that many with it.
@@ -182,7 +182,7 @@ AT_CWD=-100
 	needs_filter
 	start_helper
 	for call in execve 'ptrace 16 1' 'openat -100 0 0' 'socket 2 1 0' 'connect 3 0 0' 'kill 1 0' \
-		'clone 0x11' 'bpf 5' 'bpf 0' setns; do
+		'clone 0x11' 'bpf 5' 'bpf 0' setns 'setsockopt 0 0 64' 'setsockopt 0 1 36' 'shutdown 0 1'; do
 		pid=$(worker $TAKER)
 		# shellcheck disable=SC2086 # a call and its arguments
 		is "$call: $("$PROGS/force" "$pid" $call)" "$call: killed by 31"

@@ -12,14 +12,17 @@ ask NAME FROM ADDRESS PORT [WORD]...
     cookie=N, scope=N         of the request
     bound, connected, tcp, unix, elsewhere (of another namespace), locked, dev=INTERFACE
                               what the socket is before
+quiet NAME ADDRESS PORT       a UDP socket that answers nothing, without SO_REUSEADDR
 name NAME                     where it is bound
 send NAME ADDRESS PORT TEXT   from there
 from NAME SOURCE ADDRESS PORT TEXT
                               from another address (IPv4)
-hear NAME                     what has come, in order, within 0.2 s; "nothing"
+hear NAME                     what has come, TEXT@ADDRESS#PORT each, within 0.2 s; or "nothing"
 detach NAME, attach NAME      a filter
 error NAME                    of the socket
 drop                          it becomes nobody; by then it is another process
+cookie NAME                   SO_COOKIE
+shut NAME, free NAME          SHUT_RD, IP_FREEBIND
 race NAME FROM ADDRESS PORT N asks N times while a thread puts a filter of its own there: who won
 """
 import ctypes
@@ -35,7 +38,7 @@ import acts
 
 VERSION, REGISTER, REPLY_SOCKET = 2, 2, 13
 REQUEST = "=HHHHIHH16s16s64sIIQ"
-SO_COOKIE, SO_ATTACH_FILTER, SO_DETACH_FILTER = 57, 26, 27
+SO_COOKIE, SO_ATTACH_FILTER, SO_DETACH_FILTER, SO_LOCK_FILTER = 57, 26, 27, 44
 CLONE_NEWNET = 0x40000000
 instance = os.urandom(16)
 libc = ctypes.CDLL(None, use_errno=True)
@@ -101,7 +104,7 @@ def fresh(family, words):
         sock.connect(("127.0.0.1", 9))
     if "locked" in words:
         attach_to(sock)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LOCK_FILTER, 1)
+        sock.setsockopt(socket.SOL_SOCKET, SO_LOCK_FILTER, 1)
     for word in words:
         if word.startswith("dev="):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, word[4:].encode())
@@ -134,9 +137,17 @@ def ask(name, of, address, port, *words, sock=None):
 
 
 @acts.act
+def quiet(which, address, port):
+    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind((address, int(port)))
+    acts.socks[which] = sock
+
+
+@acts.act
 def name(which):
-    host, port, *_ = acts.socks[which].getsockname()
-    return f"{host}#{port}"
+    host, port, *rest = acts.socks[which].getsockname()
+    scope = f"%{socket.if_indextoname(rest[1])}" if rest and rest[1] else ""
+    return f"{host}{scope}#{port}"
 
 
 @acts.act
@@ -161,12 +172,12 @@ def hear(which):
     sock.setblocking(False)
     while select.select([sock], [], [], 0.2)[0]:
         try:
-            text = sock.recv(4096)
+            text, peer = sock.recvfrom(4096)
         except BlockingIOError:
             break
         if not text:  # shut down: always readable, with nothing in it
             break
-        heard.append(text.decode())
+        heard.append(f"{text.decode()}@{peer[0]}#{peer[1]}")
     return " ".join(heard) or "nothing"
 
 
@@ -184,6 +195,24 @@ def attach(which):
 def error(which):
     err = acts.socks[which].getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     return errno.errorcode[err] if err else "none"
+
+
+@acts.act
+def cookie(which):
+    return str(cookie_of(acts.socks[which]))
+
+
+@acts.act
+def shut(which):
+    try:
+        acts.socks[which].shutdown(socket.SHUT_RD)
+    except OSError as err:  # as it is not connected; done all the same
+        assert err.errno == errno.ENOTCONN
+
+
+@acts.act
+def free(which):
+    acts.socks[which].setsockopt(socket.IPPROTO_IP, 15, 1)
 
 
 @acts.act

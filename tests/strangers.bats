@@ -124,3 +124,16 @@ has_steered() {
 	bystander_is_served 1235
 	bystander_is_served 1236
 }
+
+keeps_locked() {
+	grep -q 'user 65534 keeps a socket locked' "$SKS_DIR/helper.log"
+}
+
+@test "a reply socket that stays locked when its service ends makes its user wait, and nobody else" {
+	start_server locked "${LOCKED[@]}" "$PROGS/locked.py" "$SOCKET" reply
+	wait_until 5 keeps_locked
+	is "$(log_of locked)" $'steered\nsteered'
+	bystander_is_served 1234
+	has "$(locked honest)" "EBUSY $WAITS"
+	bystander_is_served 1235
+}

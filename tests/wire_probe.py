@@ -19,7 +19,7 @@ import time
 VERSION = 2
 REQUEST = "=HHHHIHH16s16s64sII8s"
 CHECK, REGISTER, ATTEND, STATUS, BIND, UNBIND, UNLOAD = range(1, 8)
-OPEN, UNREGISTER, PROMOTE, WEIGHT, SHARED = range(8, 13)
+OPEN, UNREGISTER, PROMOTE, WEIGHT, SHARED, REPLY_SOCKET = range(8, 14)
 REFUSE, REPLACE, JOIN = range(3)
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 UDPLITE, SCTP, MPTCP = 136, 132, 262
@@ -103,6 +103,12 @@ def listener(kind=socket.SOCK_STREAM, proto=0):
     return sock
 
 
+def reply_request(**given):
+    """Whose cookie and peer's port and address have no names of their own in a record."""
+    fields = {"family": socket.AF_INET, "port": 53, "addr": b"\x7f\0\0\1", "instance": b""}
+    return request(REPLY_SOCKET, given.pop("spec", b""), **{**fields, "reserved": b"\1", **given})
+
+
 # --- records -----------------------------------------------------------------------------------
 
 RECORDS = {
@@ -115,7 +121,7 @@ RECORDS = {
     "version-1": request(version=1),
     "version-3": request(version=3),
     "op-0": request(0),
-    "op-13": request(13),
+    "op-14": request(14),
     "op-65535": request(65535),
     "mode-5": request(mode=5),
     "weight-of-none": request(weight=1),
@@ -144,6 +150,19 @@ RECORDS = {
     "shared-with-address": request(SHARED, b"", family=socket.AF_INET, port=80),
     "shared-with-port": request(SHARED, b"", port=80),
     "shared-with-weight": request(SHARED, b"", weight=1),
+    "reply-without-cookie": reply_request(reserved=b""),
+    "reply-without-port": reply_request(port=0),
+    "reply-without-address": reply_request(family=0, addr=b""),
+    "reply-of-another-family": reply_request(family=socket.AF_UNIX),
+    "reply-beyond-ipv4": reply_request(addr=b"x" * 16),
+    "reply-with-scope-of-ipv4": reply_request(scope=1),
+    "reply-with-mode": reply_request(mode=JOIN),
+    "reply-with-spec": reply_request(spec=b"8"),
+    "reply-with-label": reply_request(label=b"web"),
+    "reply-with-pid": reply_request(pid=1),
+    "reply-to-an-address-alone": reply_request(instance=b"\x7f\0\0\1"),
+    "reply-to-a-port-alone": reply_request(weight=4000),
+    "reply-to-beyond-ipv4": reply_request(weight=4000, instance=b"x" * 16),
     "reserved-bytes": request(reserved=b"\0" * 7 + b"x"),
     "label-without-end": request(label=b"x" * 64),
     "label-with-more-behind": request(label=b"web\0x"),
@@ -621,6 +640,24 @@ OPENINGS = {
 }
 
 
+REPLIES = {
+    "path": lambda: [os.open("/", os.O_PATH)],
+    "device": lambda: [os.open("/dev/null", os.O_RDWR)],
+    "nothing": list,
+    "two": lambda: [socket.socket(type=socket.SOCK_DGRAM) for _ in range(2)],
+    "udplite": lambda: [socket.socket(type=socket.SOCK_DGRAM, proto=UDPLITE)],
+    "raw": lambda: [socket.socket(type=socket.SOCK_RAW, proto=socket.IPPROTO_UDP)],
+    "tcp": lambda: [listener()],
+    "connected": lambda: [connected_udp()],
+    "none": lambda: [socket.socket(type=socket.SOCK_DGRAM)],
+}
+
+
+def add_replies():
+    for name, make_fds in REPLIES.items():
+        add("reply-of-" + name, reply_request(), make_fds)
+
+
 def add_openings():
     for name, (record, make_fds) in OPENINGS.items():
         add("open-" + name, record, make_fds)
@@ -643,6 +680,7 @@ def main():
     add_records()
     add_descriptors()
     add_openings()
+    add_replies()
     if sys.argv[2] in ("hoard", "crowd"):
         {"hoard": hoard, "crowd": crowd}[sys.argv[2]](int(sys.argv[3]))
     for name in sys.argv[2:]:

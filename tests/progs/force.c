@@ -37,7 +37,8 @@ static const struct {
 	CALL(openat),	   CALL(perf_event_open),
 	CALL(pidfd_getfd), CALL(process_vm_writev),
 	CALL(ptrace),	   CALL(setns),
-	CALL(setuid),	   CALL(socket),
+	CALL(setsockopt),  CALL(setuid),
+	CALL(shutdown),	   CALL(socket),
 	CALL(tgkill),	   CALL(unshare),
 };
 
