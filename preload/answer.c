@@ -17,14 +17,23 @@
 
 #define OPT_FREEBIND6 78
 
+static bool may_read(int fd, const struct msghdr *msg)
+{
+	return sks_dgram_may_read(fd, msg, sizeof(*msg)) && msg->msg_name &&
+	       msg->msg_namelen <= sizeof(struct sockaddr_storage) &&
+	       sks_dgram_may_read(fd, msg->msg_name, msg->msg_namelen) &&
+	       (!msg->msg_control || sks_dgram_may_read(fd, msg->msg_control, msg->msg_controllen));
+}
+
 enum sks_way sks_answer_choose(struct sks_dgram *dgram, int fd, const struct msghdr *msg,
 			       struct sks_endpoint *ret_where)
 {
-	struct sks_hints hints = { .name = msg->msg_name };
+	struct sks_hints hints = { 0 };
 	struct sks_endpoint peer;
 
-	if (!msg->msg_name || !sks_endpoint_from(&peer, msg->msg_name, msg->msg_namelen))
+	if (!may_read(fd, msg) || !sks_endpoint_from(&peer, msg->msg_name, msg->msg_namelen))
 		return SKS_AS_IT_IS;
+	hints.name = msg->msg_name;
 	hints.has_source = sks_control_source(msg, &hints.source);
 	if (!sks_asked_find(sks_udp->asked, dgram->port, &peer, &hints, ret_where) ||
 	    !sks_endpoint_is_source(ret_where))
@@ -85,25 +94,27 @@ static bool await_room(int fd, int sock, int flags)
 	return sks_poll(&room, 1, timeout_of(fd)) > 0;
 }
 
-/* What says that this socket, or this source, is no way; else it is the answer. */
-static bool is_no_way(long err)
-{
-	switch (err) {
-	case -EAGAIN:
-	case -EINTR:
-	case -EMSGSIZE:
-	case -ENOBUFS:
-	case -ENOMEM:
-	case -EPERM:
-		return false;
-	default:
-		return err < 0;
-	}
-}
-
 static bool is_broken(long err)
 {
 	return err == -ECONNABORTED || err == -EBADF || err == -ENOTSOCK || err == -EDESTADDRREQ;
+}
+
+/*
+ * What says that there is no such source, or no socket for it. All else is the server's to know: an
+ * error that waited in the socket is told only once.
+ */
+static bool is_no_way(long err)
+{
+	switch (err) {
+	case -EADDRNOTAVAIL:
+	case -EINVAL:
+	case -ENETUNREACH:
+	case -ENOTCONN:
+	case -EOPNOTSUPP:
+		return true;
+	default:
+		return is_broken(err);
+	}
 }
 
 /* An answer from where it is bound, with nothing else to be said, is as simple as the server's. */

@@ -94,6 +94,8 @@ static int send_some(struct sks_dgram *dgram, int fd, struct mmsghdr *msgs, unsi
 	struct run run;
 	long sent = -1;
 
+	if (!sks_dgram_may_read(fd, msgs, (n < BATCH ? n : BATCH) * sizeof(*msgs)))
+		return sks_real_sendmmsg(fd, msgs, n, flags);
 	find_run(dgram, fd, msgs, n, &run);
 	if (run.way == SKS_AS_IT_IS)
 		return sks_real_sendmmsg(fd, msgs, run.n, flags);

@@ -115,7 +115,8 @@ bool sks_connect(struct sks_dgram *dgram, int fd, const struct sockaddr *addr, s
 	struct move move = { .dgram = dgram, .fd = fd };
 	bool yields, done;
 
-	if (!addr || !sks_endpoint_from(&move.peer, addr, len) ||
+	if (!sks_dgram_may_read(fd, addr, len < sizeof(struct sockaddr_storage) ? len : 0) ||
+	    !addr || !sks_endpoint_from(&move.peer, addr, len) ||
 	    !sks_asked_find(sks_udp->asked, dgram->port, &move.peer, &hints, &move.where) ||
 	    !sks_endpoint_is_source(&move.where))
 		return false;

@@ -14,6 +14,7 @@
 
 #include "asked.h"
 #include "memory.h"
+#include "readable.h"
 #include "reply_socket.h"
 
 #define SKS_DGRAM_STEERED   1u	 /* the helper has it, and it says where datagrams were sent to */
@@ -38,6 +39,7 @@ struct sks_udp {
 	_Atomic uint32_t end; /* no descriptor at or beyond was ever one of them */
 	struct sks_dgram fds[SKS_FDS];
 	struct sks_reply_sockets replies;
+	struct sks_pages pages;
 };
 
 /* NULL: this process has nothing to do with UDP. */
@@ -75,6 +77,12 @@ void sks_dgram_connected(int fd);
 void sks_dgram_doubt(unsigned int first, unsigned int last);
 /* Is fd still the socket that the entry is about? Where there is a doubt, a system call. */
 bool sks_dgram_holds(struct sks_dgram *dgram, int fd);
+
+/* Of what the server passes to a call about fd. */
+static inline bool sks_dgram_may_read(int fd, const void *bytes, size_t len)
+{
+	return sks_readable(&sks_udp->pages, fd, bytes, len);
+}
 
 static inline int sks_dgram_domain(const struct sks_dgram *dgram)
 {

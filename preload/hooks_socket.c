@@ -69,7 +69,8 @@ SKS_EXPORT int setsockopt(int fd, int level, int name, const void *value, sockle
 	if (!dgram)
 		return sks_real_setsockopt(fd, level, name, value, len);
 	flag = asks_for(level, name);
-	if (flag && value && len && sks_dgram_holds(dgram, fd))
+	if (flag && len && sks_dgram_may_read(fd, value, len < 4 ? 1 : 4) &&
+	    sks_dgram_holds(dgram, fd))
 		return ask(dgram, flag, value, len);
 	ret = sks_real_setsockopt(fd, level, name, value, len);
 	if (!ret && sks_option_is_sent(level, name))

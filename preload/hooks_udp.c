@@ -43,7 +43,8 @@ static ssize_t receive_from(struct sks_dgram *dgram, int fd, void *buf, size_t n
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_name = addr };
 	ssize_t got;
 
-	if (addr && (!len || (int)*len < 0)) /* the kernel says what is wrong with that */
+	/* The kernel says what is wrong with that. */
+	if (addr && (!sks_dgram_may_read(fd, len, sizeof(*len)) || (int)*len < 0))
 		return sks_real_recvfrom(fd, buf, n, flags, addr, len);
 	if (addr)
 		msg.msg_namelen = *len;
@@ -120,7 +121,9 @@ SKS_EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)
 	struct sks_dgram *dgram = sks_dgram_find(fd, SKS_DGRAM_STEERED);
 	struct msghdr msg = { .msg_iov = (struct iovec *)iov };
 
-	if (!dgram || !iov || n <= 0 || !find_reader(fd, total(iov, n)))
+	if (!dgram || n <= 0 || n > SKS_IOV_MAX ||
+	    !sks_dgram_may_read(fd, iov, (size_t)n * sizeof(*iov)) ||
+	    !find_reader(fd, total(iov, n)))
 		return sks_real_readv(fd, iov, n);
 	msg.msg_iovlen = (size_t)n;
 	return sks_receive(dgram, fd, &msg, 0);
@@ -160,8 +163,7 @@ SKS_EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	struct sks_dgram *dgram = sks_dgram_find(fd, SKS_DGRAM_STEERED);
 
-	return dgram && msg && msg->msg_name ? sks_answer(dgram, fd, msg, flags)
-					     : sks_real_sendmsg(fd, msg, flags);
+	return dgram && msg ? sks_answer(dgram, fd, msg, flags) : sks_real_sendmsg(fd, msg, flags);
 }
 
 SKS_EXPORT int sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags)

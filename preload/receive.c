@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/uio.h>
 
 #include "../common/raw.h"
 #include "control.h"
@@ -25,11 +26,33 @@
 /* What the kernel gets in the place of the server's buffers. */
 struct stand_in {
 	struct sockaddr_in6 name;
+	struct iovec iov;
+	char byte;
 	_Alignas(struct cmsghdr) char control[OWN_ROOM + SKS_CONTROL_MORE];
 };
 
+/* Of no room at all? Then a socket that is in a socket map would say 0, and keep the datagram. */
+static bool is_empty(int fd, const struct msghdr *msg)
+{
+	if (msg->msg_iovlen > SKS_IOV_MAX ||
+	    !sks_dgram_may_read(fd, msg->msg_iov, msg->msg_iovlen * sizeof(*msg->msg_iov)))
+		return false; /* the kernel's to refuse */
+	for (size_t i = 0; i < msg->msg_iovlen; i++) {
+		if (msg->msg_iov[i].iov_len)
+			return false;
+	}
+	return true;
+}
+
+static void replace_room(struct msghdr *real, struct stand_in *stand_in)
+{
+	stand_in->iov = (struct iovec){ &stand_in->byte, sizeof(stand_in->byte) };
+	real->msg_iov = &stand_in->iov;
+	real->msg_iovlen = 1;
+}
+
 /* The server's own buffers where they do, so that the kernel judges the pointers. */
-static void prepare(struct msghdr *real, const struct msghdr *msg, int domain,
+static void prepare(int fd, struct msghdr *real, const struct msghdr *msg, int domain,
 		    struct stand_in *stand_in)
 {
 	socklen_t need = domain == AF_INET ? sizeof(struct sockaddr_in)
@@ -40,25 +63,49 @@ static void prepare(struct msghdr *real, const struct msghdr *msg, int domain,
 		real->msg_name = &stand_in->name;
 		real->msg_namelen = sizeof(stand_in->name);
 	}
+	/* What the server has not asked for takes no room from what it has. */
 	if (!msg->msg_control || msg->msg_controllen < OWN_ROOM) {
-		size_t len = msg->msg_control ? msg->msg_controllen : 0;
-
 		real->msg_control = stand_in->control;
-		real->msg_controllen = len + SKS_CONTROL_MORE;
-		/* What the server has not asked for takes no room from what it has. */
-		if (real->msg_controllen < sizeof(stand_in->control))
-			real->msg_controllen = sizeof(stand_in->control);
+		real->msg_controllen = sizeof(stand_in->control);
 	}
+	if (is_empty(fd, msg))
+		replace_room(real, stand_in);
 }
 
-static void return_name(const struct msghdr *real, struct msghdr *msg)
+static void return_name(int fd, const struct msghdr *real, struct msghdr *msg)
 {
+	socklen_t len = real->msg_namelen < msg->msg_namelen ? real->msg_namelen : msg->msg_namelen;
+
 	if (!msg->msg_name)
 		return;
-	if (real->msg_name != msg->msg_name)
-		memcpy(msg->msg_name, real->msg_name,
-		       real->msg_namelen < msg->msg_namelen ? real->msg_namelen : msg->msg_namelen);
+	if (real->msg_name != msg->msg_name && sks_dgram_may_read(fd, msg->msg_name, len))
+		memcpy(msg->msg_name, real->msg_name, len);
 	msg->msg_namelen = real->msg_namelen;
+}
+
+/* Where the control messages are to go, and nothing can, the kernel says nothing of it either. */
+static void return_control(int fd, const struct msghdr *real, struct msghdr *msg,
+			   struct sks_origdst *origdst)
+{
+	struct msghdr nowhere = { 0 };
+
+	if (!msg->msg_control || real->msg_control == msg->msg_control ||
+	    sks_dgram_may_read(fd, msg->msg_control, msg->msg_controllen)) {
+		sks_control_receive(real, msg, origdst);
+		return;
+	}
+	sks_control_receive(real, &nowhere, origdst);
+	msg->msg_controllen = 0;
+	msg->msg_flags = real->msg_flags;
+}
+
+/* As if there had been no room. The length, as recvmsg(2) says it. */
+static ssize_t return_length(ssize_t len, const struct msghdr *real, struct msghdr *msg, int flags)
+{
+	if (real->msg_iov == msg->msg_iov || !len)
+		return len;
+	msg->msg_flags |= MSG_TRUNC;
+	return flags & MSG_TRUNC ? len : 0;
 }
 
 /* May an answer leave by the server's own call, if nothing else was ever asked by that peer? */
@@ -69,9 +116,9 @@ static bool is_plain(const struct sks_dgram *dgram, const struct sks_endpoint *w
 	return !sks_endpoint_is_source(where) || sks_endpoint_same_address(where, &dgram->bound);
 }
 
-/* What has come is the server's now; what it has not asked for is ours. */
-static void finish(struct sks_dgram *dgram, int fd, const struct msghdr *real, struct msghdr *msg,
-		   int flags)
+/* What has come is the server's now; what it has not asked for is ours. Returns the length. */
+static ssize_t finish(struct sks_dgram *dgram, int fd, ssize_t len, const struct msghdr *real,
+		      struct msghdr *msg, int flags)
 {
 	struct sks_origdst origdst = {
 		.keep4 = dgram->flags & SKS_DGRAM_ASKED4,
@@ -79,7 +126,7 @@ static void finish(struct sks_dgram *dgram, int fd, const struct msghdr *real, s
 	};
 	struct sks_endpoint peer;
 
-	sks_control_receive(real, msg, &origdst);
+	return_control(fd, real, msg, &origdst);
 	if (!(flags & MSG_ERRQUEUE)) {
 		if (!origdst.found && !(real->msg_flags & MSG_CTRUNC))
 			sks_dgram_forget(fd); /* another socket has taken its place */
@@ -88,7 +135,8 @@ static void finish(struct sks_dgram *dgram, int fd, const struct msghdr *real, s
 			sks_asked_note(sks_udp->asked, dgram->port, &peer, &origdst.where,
 				       msg->msg_name, !is_plain(dgram, &origdst.where));
 	}
-	return_name(real, msg);
+	return_name(fd, real, msg);
+	return return_length(len, real, msg, flags);
 }
 
 static void look_at_times(void)
@@ -128,12 +176,12 @@ ssize_t sks_receive(struct sks_dgram *dgram, int fd, struct msghdr *msg, int fla
 
 	if (dgram->flags & SKS_DGRAM_CONNECTED)
 		return receive_connected(dgram, fd, msg, flags);
+	if (!sks_dgram_may_read(fd, msg, sizeof(*msg)))
+		return sks_real_recvmsg(fd, msg, flags);
 	look_at_times();
-	prepare(&real, msg, sks_dgram_domain(dgram), &stand_in);
+	prepare(fd, &real, msg, sks_dgram_domain(dgram), &stand_in);
 	len = sks_real_recvmsg(fd, &real, flags);
-	if (len >= 0)
-		finish(dgram, fd, &real, msg, flags);
-	return len;
+	return len < 0 ? len : finish(dgram, fd, len, &real, msg, flags);
 }
 
 /* At most BATCH. */
@@ -145,12 +193,12 @@ static int receive_batch(struct sks_dgram *dgram, int fd, struct mmsghdr *msgs, 
 	int got;
 
 	for (unsigned int i = 0; i < n; i++)
-		prepare(&real[i].msg_hdr, &msgs[i].msg_hdr, sks_dgram_domain(dgram), &stand_ins[i]);
+		prepare(fd, &real[i].msg_hdr, &msgs[i].msg_hdr, sks_dgram_domain(dgram),
+			&stand_ins[i]);
 	got = sks_real_recvmmsg(fd, real, n, flags, timeout);
-	for (int i = 0; i < got; i++) {
-		finish(dgram, fd, &real[i].msg_hdr, &msgs[i].msg_hdr, flags);
-		msgs[i].msg_len = real[i].msg_len;
-	}
+	for (int i = 0; i < got; i++)
+		msgs[i].msg_len = (unsigned int)finish(dgram, fd, real[i].msg_len, &real[i].msg_hdr,
+						       &msgs[i].msg_hdr, flags);
 	return got;
 }
 
@@ -167,7 +215,12 @@ static int receive_batches(struct sks_dgram *dgram, int fd, struct mmsghdr *msgs
 
 	while (done < n) {
 		unsigned int part = n - done < BATCH ? n - done : BATCH;
-		int got = receive_batch(dgram, fd, msgs + done, part, flags, timeout);
+		int got;
+
+		/* The kernel would have come so far as well, and no further. */
+		if (!sks_dgram_may_read(fd, msgs + done, part * sizeof(*msgs)))
+			break;
+		got = receive_batch(dgram, fd, msgs + done, part, flags, timeout);
 
 		if (got < 0 && done) {
 			errno = saved; /* as the kernel, which says it the next time, if at all */
@@ -196,6 +249,8 @@ int sks_receive_many(struct sks_dgram *dgram, int fd, struct mmsghdr *msgs, unsi
 			name_peer(dgram, fd, &msgs[i].msg_hdr);
 		return got;
 	}
+	if (!sks_dgram_may_read(fd, msgs, (n < BATCH ? n : BATCH) * sizeof(*msgs)))
+		return sks_real_recvmmsg(fd, msgs, n, flags, timeout);
 	look_at_times();
 	return n ? receive_batches(dgram, fd, msgs, n, flags, timeout)
 		 : sks_real_recvmmsg(fd, msgs, n, flags, timeout);
