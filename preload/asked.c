@@ -10,8 +10,9 @@
 #include "version.h"
 
 #define BUCKETS 16384
-#define WAYS	7 /* entries a bucket, so 114 688 in all, in 7 MiB if it is ever full */
-#define RECENT	2048
+#define WAYS	7   /* entries a bucket, so 114 688 in all, in 7 MiB if it is ever full */
+#define RECENT	512 /* sets of places, ... */
+#define PLACES	4   /* so many each */
 
 /* One peer's question; entries of other threads and to other ports are entries of their own. */
 struct entry {
@@ -37,7 +38,7 @@ _Static_assert(sizeof(struct bucket) == 448, "seven lines of a cache");
 struct recent {
 	_Atomic uint32_t version;
 	uint16_t port;
-	uint16_t reserved;
+	_Atomic uint16_t when; /* by the clock of all of them */
 	const void *name;
 	struct sks_endpoint peer, where;
 } __attribute__((aligned(64)));
@@ -49,7 +50,8 @@ struct shared {
 
 struct sks_asked {
 	struct shared *shared;
-	struct recent recent[RECENT];
+	struct recent recent[RECENT][PLACES];
+	_Atomic uint16_t clock;
 	/* In a page of its own, which fork(2) wipes: tells this process's threads from others'. */
 	_Alignas(4096) _Atomic uint32_t process;
 	char rest[4092];
@@ -100,16 +102,44 @@ static uint32_t tag_of(uint64_t hash)
 	return (uint32_t)(hash >> 32) | 1;
 }
 
-static struct recent *recent_of(struct sks_asked *asked, const void *name)
+/* Places of a batch are mostly neighbours, or as far apart as its buffers. */
+static struct recent *set_of(struct sks_asked *asked, const void *name)
 {
-	return &asked->recent[mix(0, (uintptr_t)name) >> 20 & (RECENT - 1)];
+	uintptr_t at = (uintptr_t)name >> 4;
+
+	return asked->recent[(at ^ at >> 9 ^ at >> 18) & (RECENT - 1)];
+}
+
+static struct recent *find_place(struct recent *set, const void *name)
+{
+	for (int i = 0; i < PLACES; i++) {
+		if (set[i].name == name)
+			return &set[i];
+	}
+	return NULL;
+}
+
+/* A batch may come back to one set: what came last stays. */
+static struct recent *oldest_place(struct sks_asked *asked, struct recent *set)
+{
+	struct recent *oldest = &set[0];
+	uint16_t now = asked->clock;
+
+	for (int i = 1; i < PLACES; i++) {
+		if ((uint16_t)(now - set[i].when) > (uint16_t)(now - oldest->when))
+			oldest = &set[i];
+	}
+	return oldest;
 }
 
 static void note_recent(struct sks_asked *asked, uint16_t port, const struct sks_endpoint *peer,
 			const struct sks_endpoint *where, const void *name)
 {
-	struct recent *recent = recent_of(asked, name);
+	struct recent *set = set_of(asked, name), *recent = find_place(set, name);
 
+	if (!recent)
+		recent = oldest_place(asked, set);
+	recent->when = ++asked->clock;
 	if (recent->name == name && recent->port == port &&
 	    sks_endpoint_equal(&recent->where, where) && sks_endpoint_equal(&recent->peer, peer))
 		return;
@@ -125,12 +155,17 @@ static void note_recent(struct sks_asked *asked, uint16_t port, const struct sks
 static bool find_recent(struct sks_asked *asked, uint16_t port, const struct sks_endpoint *peer,
 			const struct sks_hints *hints, struct sks_endpoint *ret_where)
 {
-	struct recent *recent = recent_of(asked, hints->name);
-	uint32_t version = sks_version_read(&recent->version);
-	bool same = recent->name == hints->name && recent->port == port &&
-		    sks_endpoint_equal(&recent->peer, peer);
-	struct sks_endpoint where = recent->where;
+	struct recent *recent = find_place(set_of(asked, hints->name), hints->name);
+	struct sks_endpoint where;
+	uint32_t version;
+	bool same;
 
+	if (!recent)
+		return false;
+	version = sks_version_read(&recent->version);
+	same = recent->name == hints->name && recent->port == port &&
+	       sks_endpoint_equal(&recent->peer, peer);
+	where = recent->where;
 	if (!sks_version_holds(&recent->version, version) || !same)
 		return false;
 	*ret_where = where;
