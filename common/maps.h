@@ -21,7 +21,7 @@
  * A change of anything below is a new layout. The link's pin, and that the map "ports" begins with
  * these two words, are the same in all: so a version knows what another one has left.
  */
-#define SKS_LAYOUT 4u
+#define SKS_LAYOUT 5u
 #define SKS_MAGIC  0x736b7374u
 
 /* A port's entry: 0 passes, a small value is a destination on any address, otherwise a rule. */
@@ -213,10 +213,11 @@ struct sks_slot {
 	__u8 flags;    /* SKS_SLOT_... */
 };
 
-#define SKS_SLOT_FIRST	 1u /* of its instance's first listener of the protocol */
-#define SKS_SLOT_STANDBY 2u /* in no chain until its instance takes over */
-#define SKS_SLOT_SHARED	 8u /* another instance was given the very socket */
-#define SKS_SLOT_MOVED	 4u /* bound elsewhere than its server asked for, and does not know */
+#define SKS_SLOT_FIRST	 1u  /* of its instance's first listener of the protocol */
+#define SKS_SLOT_STANDBY 2u  /* in no chain until its instance takes over */
+#define SKS_SLOT_SHARED	 8u  /* another instance was given the very socket */
+#define SKS_SLOT_ANSWERS 16u /* UDP: answers leave from where was asked, see SKS_REGISTER_ANSWERS */
+#define SKS_SLOT_MOVED	 4u  /* bound elsewhere than its server asked for, and does not know */
 
 /*
  * Independent sockets that share a destination: the hash of a packet's addresses and ports picks

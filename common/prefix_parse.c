@@ -155,6 +155,15 @@ static bool is_wildcard(const struct sks_prefix *prefix)
 	return memcmp(prefix->addr, wildcard, sizeof(wildcard)) == 0;
 }
 
+/* What goes to many runs no program, whoever it was meant for. */
+static bool is_multicast(const struct sks_prefix *prefix)
+{
+	if (prefix->family == AF_INET6)
+		return prefix->len >= 8 && prefix->addr[0] == 0xff;
+	return (prefix->len >= 4 && (prefix->addr[0] & 0xf0) == 0xe0) ||
+	       (prefix->len == 32 && !memcmp(prefix->addr, "\xff\xff\xff\xff", 4));
+}
+
 int sks_prefix_parse(const char *s, size_t len, struct sks_prefix *ret_prefix,
 		     char why[SKS_PREFIX_WHYLEN])
 {
@@ -175,6 +184,8 @@ int sks_prefix_parse(const char *s, size_t len, struct sks_prefix *ret_prefix,
 		clear_host_bits(&prefix);
 		return refuse_for(&text, "has bits beyond its length: write ", &prefix);
 	}
+	if (is_multicast(&prefix))
+		return refuse(&text, "multicast and broadcast are never steered");
 	*ret_prefix = prefix;
 	return 0;
 }

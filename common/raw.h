@@ -10,6 +10,8 @@
 
 #include <errno.h>
 #include <linux/time_types.h>
+#include <poll.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -77,6 +79,21 @@ static inline int64_t sks_now_us(void)
 	(void)sks_raw(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
 #endif
 	return (int64_t)now.tv_sec * 1000000 + (int64_t)now.tv_nsec / 1000;
+}
+
+/* ppoll(2) of n descriptors; ms < 0: for ever. How many, or -errno. */
+static inline long sks_poll(struct pollfd *fds, size_t n, int ms)
+{
+	struct __kernel_timespec limit = {
+		.tv_sec = ms / 1000,
+		.tv_nsec = (long)(ms % 1000) * 1000000,
+	};
+
+#ifdef SYS_ppoll_time64 /* 32-bit, as in sks_now_us() */
+	return sks_raw(SYS_ppoll_time64, fds, n, ms < 0 ? NULL : &limit, NULL, (size_t)0);
+#else
+	return sks_raw(SYS_ppoll, fds, n, ms < 0 ? NULL : &limit, NULL, (size_t)0);
+#endif
 }
 
 /* Past libc as well: nanosleep(2) and the like are cancellation points there. */

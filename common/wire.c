@@ -142,7 +142,9 @@ static bool address_is_sound(const struct sks_request *req)
 
 	switch (req->family) {
 	case 0:
-		return (!req->port || req->op == SKS_OP_REGISTER) && !must && !req->scope &&
+		return (!req->port || req->op == SKS_OP_REGISTER) && !must &&
+		       !(req->op == SKS_OP_REGISTER ? req->flags & ~SKS_REGISTER_ANSWERS
+						    : req->scope) &&
 		       all_zero(req->addr, sizeof(req->addr));
 	case AF_INET:
 		return may && !req->scope && all_zero(req->addr + 4, sizeof(req->addr) - 4);

@@ -68,6 +68,9 @@ enum sks_place {
 	SKS_PLACE_SHARED = 2,	 /* the reply's descriptor is the socket, bound already */
 };
 
+/* Of a UDP socket: its process answers from where it was asked, by reply sockets. */
+#define SKS_REGISTER_ANSWERS 1u
+
 struct sks_greeting {
 	uint16_t version;
 	uint16_t reserved[3]; /* 0 */
@@ -94,9 +97,12 @@ struct sks_request {
 		uint8_t peer_addr[16]; /* REPLY_SOCKET: as addr, of the same family; or 0 */
 	};
 	char label[SKS_LABEL_SIZE]; /* NUL-padded; empty: ephemeral */
-	uint32_t scope;		    /* OPEN, REPLY_SOCKET: sin6_scope_id; else 0 */
-	uint32_t pid;		    /* WEIGHT, as its sender sees it; else 0 */
-	uint64_t cookie;	    /* REPLY_SOCKET: SO_COOKIE of the registered socket; else 0 */
+	union {
+		uint32_t scope; /* OPEN, REPLY_SOCKET: sin6_scope_id; else 0 */
+		uint32_t flags; /* REGISTER: SKS_REGISTER_... */
+	};
+	uint32_t pid;	 /* WEIGHT, as its sender sees it; else 0 */
+	uint64_t cookie; /* REPLY_SOCKET: SO_COOKIE of the registered socket; else 0 */
 };
 _Static_assert(sizeof(struct sks_request) == 128, "wire ABI");
 

@@ -84,9 +84,11 @@ static struct sks_change change_of(struct sks_arrival *arrival, struct sks_servi
 	change.slot.weight = weight_of(arrival, service);
 	change.slot.spec_hash = arrival->instance.spec_hash;
 	memcpy(change.slot.instance, asked->req->instance, sizeof(change.slot.instance));
+	if (arrival->socket.proto == SKS_UDP && asked->req->flags & SKS_REGISTER_ANSWERS)
+		change.slot.flags |= SKS_SLOT_ANSWERS;
 	if (arrival->socket.bound && arrival->socket.bound != arrival->socket.port) {
 		change.slot.port = arrival->socket.bound;
-		change.slot.flags = SKS_SLOT_MOVED;
+		change.slot.flags |= SKS_SLOT_MOVED;
 	}
 	return change;
 }

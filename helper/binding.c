@@ -187,7 +187,9 @@ int sks_targets_match(const struct sks_space *space, uint32_t uid, const struct 
 	return 0;
 }
 
-static void remark_prefix(const struct sks_prefix *prefix, struct sks_verdict *verdict)
+/* is_local: as sks_prefix_is_local(). True: there was something to say. */
+static bool remark_prefix(const struct sks_prefix *prefix, int is_local,
+			  struct sks_verdict *verdict)
 {
 	char text[SKS_PREFIX_STRLEN], *addr = sks_prefix_format(prefix, text);
 	size_t len = strlen(addr);
@@ -196,8 +198,13 @@ static void remark_prefix(const struct sks_prefix *prefix, struct sks_verdict *v
 		addr[len - 1] = '\0';
 		addr++;
 	}
-	sks_remark(verdict, "%s is not local to this host: ip route add local %s dev lo", addr,
-		   addr);
+	if (is_local == SKS_PREFIX_BROADCAST)
+		sks_remark(verdict,
+			   "%s is a broadcast address here, and broadcast is never steered", addr);
+	else if (!is_local)
+		sks_remark(verdict, "%s is not local to this host: ip route add local %s dev lo",
+			   addr, addr);
+	return is_local == SKS_PREFIX_BROADCAST || !is_local;
 }
 
 void sks_targets_remark(int netns, const struct sks_target *targets, size_t n,
@@ -209,10 +216,8 @@ void sks_targets_remark(int netns, const struct sks_target *targets, size_t n,
 		const struct sks_prefix *prefix = &targets[i].where_prefix;
 
 		if (targets[i].where != SKS_WHERE_PREFIX || !prefix->len ||
-		    (i && sks_prefix_equal(prefix, &targets[i - 1].where_prefix)) ||
-		    sks_prefix_is_local(netns, prefix) != 0)
+		    (i && sks_prefix_equal(prefix, &targets[i - 1].where_prefix)))
 			continue;
-		remark_prefix(prefix, verdict);
-		said++;
+		said += remark_prefix(prefix, sks_prefix_is_local(netns, prefix), verdict);
 	}
 }

@@ -202,7 +202,8 @@ int sks_prefix_is_local(int netns, const struct sks_prefix *prefix)
 	for (size_t i = 0; i < sizeof(fills); i++) {
 		err = match_route(sock, prefix, fills[i], &route);
 		if (!err && route.len <= prefix->len)
-			return route.type == RTN_LOCAL;
+			return route.type == RTN_BROADCAST ? SKS_PREFIX_BROADCAST
+							   : route.type == RTN_LOCAL;
 		if (err && !is_no_route(err))
 			return err;
 	}

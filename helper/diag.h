@@ -46,9 +46,12 @@ int sks_diag_held(int netns, uint8_t proto, const struct sks_port_range *ranges,
 		  struct sks_held_list *ret_list);
 void sks_held_free(struct sks_held_list *list);
 
+#define SKS_PREFIX_BROADCAST 2
+
 /*
  * 1 when one route of type local covers the whole prefix, as the namespace's own rules find it for
- * an unmarked packet; 0 when not (two halves are not seen as a whole), or -errno (rtnetlink(7)).
+ * an unmarked packet; SKS_PREFIX_BROADCAST when it is one broadcast address; 0 when neither (two
+ * halves are not seen as a whole), or -errno (rtnetlink(7)).
  */
 int sks_prefix_is_local(int netns, const struct sks_prefix *prefix);
 

@@ -97,6 +97,9 @@ static struct json_object *report_socket(const struct sks_space *space, uint32_t
 	sks_json_add_number(socket, "inode", slot->inode);
 	sks_json_add_string(socket, "state", state_of(space, i, epoch));
 	sks_json_add_number(socket, "weight", slot->weight);
+	if (dest->proto == SKS_UDP)
+		sks_json_add_string(socket, "answers",
+				    slot->flags & SKS_SLOT_ANSWERS ? "asked port" : "bound port");
 	add_instance(socket, slot);
 	return socket;
 }

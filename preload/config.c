@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "../common/raw.h"
+#include "dgram.h"
 #include "memory.h"
 #include "real.h"
 
@@ -269,17 +270,9 @@ static void set_instance(const char *value)
 /* False: no memory. Then the process goes on without us, as where ld.so could not map a library. */
 static bool map_memory(void)
 {
-#ifdef SYS_mmap2
-	long number = SYS_mmap2;
-#else
-	long number = SYS_mmap;
-#endif
-	long addr = sks_raw(number, NULL, sizeof(*sks_memory), PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS, -1);
-
-	if (addr < 0 && addr > -4096)
+	sks_memory = sks_memory_map(sizeof(*sks_memory), MAP_PRIVATE);
+	if (!sks_memory)
 		return false;
-	sks_memory = (struct sks_memory *)addr;
 	config = &sks_memory->config;
 	return true;
 }
@@ -301,6 +294,9 @@ static bool copy_environment(void)
 	set_log(values[LOG]);
 	set_instance(values[INSTANCE]);
 	config->told = values[WARNED] && !strcmp(values[WARNED], "1");
+	/* Sockets that were registered before exec(2) are known by nothing else. */
+	if (config->spec_len && (config->named | config->unnamed) & SKS_UDP)
+		(void)sks_udp_begin();
 	return true;
 }
 

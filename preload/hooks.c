@@ -10,20 +10,14 @@
 
 #include "../common/raw.h"
 #include "config.h"
+#include "dgram.h"
+#include "export.h"
 #include "fd.h"
 #include "moved.h"
 #include "offer.h"
 #include "place.h"
 #include "real.h"
 #include "select.h"
-
-#define SKS_EXPORT __attribute__((visibility("default")))
-
-static int fail(int err)
-{
-	errno = -err;
-	return -1;
-}
 
 /* Only what the kernel could read as well is read here. Longer ones it refuses unread. */
 static bool is_readable(int fd, const struct sockaddr *addr, socklen_t len)
@@ -58,7 +52,7 @@ static bool ask_before(const struct sks_config *config, int fd, const struct soc
 	err = sks_place_find(config, fd, addr, len, proto, place);
 	if (!err || !config->strict)
 		return true;
-	(void)fail(err);
+	(void)sks_fail(err);
 	return false;
 }
 
@@ -77,7 +71,9 @@ static int serve_bound(const struct sks_config *config, int fd, const struct sks
 	err = sks_offer(config, SKS_OP_REGISTER, fd, 0, &deadline);
 	if (err != SKS_NOT_MEANT)
 		sks_claim(choice, SKS_UDP);
-	return err < 0 && config->strict ? fail(err) : 0;
+	if (!err)
+		sks_dgram_adopt(fd);
+	return err < 0 && config->strict ? sks_fail(err) : 0;
 }
 
 /*
@@ -113,6 +109,18 @@ static int open_denied(const struct sks_config *config, int fd, const struct soc
 	}
 }
 
+/* No reply socket of ours is in the way of the server's own. */
+static void make_way(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	struct sks_prefix prefix;
+	uint16_t port;
+
+	sks_dgram_forget(fd);
+	if (is_readable(fd, addr, len) && !sks_prefix_from_sockaddr(addr, len, &prefix, &port) &&
+	    port)
+		sks_reply_sockets_leave(&sks_udp->replies, port);
+}
+
 SKS_EXPORT int bind(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	const struct sks_config *config = sks_config_get();
@@ -122,12 +130,14 @@ SKS_EXPORT int bind(int fd, const struct sockaddr *addr, socklen_t len)
 
 	if (!config)
 		return sks_real_bind(fd, addr, len);
+	if (sks_udp)
+		make_way(fd, addr, len);
 	if (asks_before(config) && !ask_before(config, fd, addr, len, &place))
 		return -1;
 	if (sks_place_bind(config, fd, addr, len, &place) < 0) {
 		err = errno == EACCES ? open_denied(config, fd, addr, len) : -errno;
 		if (err)
-			return fail(err);
+			return sks_fail(err);
 		errno = saved;
 	}
 	if (sks_choose(config, addr, len, &choice))
@@ -150,7 +160,7 @@ static int listen_chosen(const struct sks_config *config, int fd, int backlog,
 	if (config->strict) {
 		err = sks_offer(config, SKS_OP_CHECK, fd, 0, &deadline);
 		if (err)
-			return fail(err);
+			return sks_fail(err);
 	}
 	if (sks_real_listen(fd, backlog) < 0)
 		return -1;
@@ -162,7 +172,7 @@ static int listen_chosen(const struct sks_config *config, int fd, int backlog,
 			/* A socket that listened before may be another process's, too. */
 			if (!listened)
 				(void)sks_raw(SYS_shutdown, fd, SHUT_RD);
-			return fail(err);
+			return sks_fail(err);
 		}
 	}
 	errno = saved;
@@ -187,12 +197,12 @@ static int listen_moved(const struct sks_config *config, int fd, int backlog,
 	if (moved->settled) {
 		err = sks_offer(config, SKS_OP_REGISTER, fd, choice.port, &deadline);
 		if (err < 0 && config->strict)
-			return fail(err);
+			return sks_fail(err);
 	} else {
 		if (sks_offer_moved(config, fd, choice.port)) {
 			if (!listened)
 				(void)sks_raw(SYS_shutdown, fd, SHUT_RD);
-			return fail(-EADDRINUSE);
+			return sks_fail(-EADDRINUSE);
 		}
 		moved->settled = true;
 		sks_claim(&choice, SKS_TCP);

@@ -4,8 +4,11 @@
 #define SKSTEER_MEMORY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/mman.h>
 
+#include "../common/raw.h"
 #include "config.h"
 
 #define SKS_FDS 16384 /* descriptors remembered; a server's listeners are among its first */
@@ -39,6 +42,20 @@ struct sks_memory {
 	_Alignas(4096) _Atomic char claimed_here;
 	char rest[4095];
 };
+
+/* Zeroed memory, MAP_PRIVATE or MAP_SHARED, that costs what is used of it; NULL: there is none. */
+static inline void *sks_memory_map(size_t size, int flags)
+{
+#ifdef SYS_mmap2
+	long number = SYS_mmap2;
+#else
+	long number = SYS_mmap;
+#endif
+	long addr = sks_raw(number, NULL, size, PROT_READ | PROT_WRITE,
+			    MAP_ANONYMOUS | MAP_NORESERVE | flags, -1);
+
+	return addr < 0 && addr > -4096 ? NULL : (void *)addr;
+}
 
 /* NULL until sks_config_get() has answered, and for good where that answer is NULL. */
 extern struct sks_memory *sks_memory;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../common/raw.h"
+#include "dgram.h"
 #include "report.h"
 
 /* A bind or listen may last 1 s longer because of us; the rest is for what happens around it. */
@@ -41,7 +42,7 @@ static int begin(const struct sks_config *config, enum sks_op op, struct sks_req
 	if (sks_now_us() < resting_until)
 		return -ETIMEDOUT;
 	*ret_req = (struct sks_request){ .version = SKS_WIRE_VERSION, .op = (uint16_t)op };
-	if (op == SKS_OP_OPEN)
+	if (op == SKS_OP_OPEN || op == SKS_OP_REPLY_SOCKET)
 		return 0; /* about an address, and no service */
 	if (op != SKS_OP_SHARED) {
 		ret_req->mode = config->mode;
@@ -174,6 +175,8 @@ int sks_offer(const struct sks_config *config, enum sks_op op, int fd, uint16_t 
 	if (err)
 		return err;
 	req.port = wanted;
+	if (op == SKS_OP_REGISTER)
+		req.flags = SKS_REGISTER_ANSWERS;
 	err = ask(config, &req, fd, deadline, false, &reply, NULL);
 	return judge(config, op, fd, err, &reply);
 }
@@ -206,4 +209,41 @@ bool sks_offer_is_shared(const struct sks_config *config, int fd)
 		return false;
 	return !ask(config, &req, fd, &deadline, false, &reply, NULL) && !reply.err &&
 	       reply.steered == 1;
+}
+
+/* In the family of the socket that is to be bound there. */
+static void put_endpoint(const struct sks_endpoint *end, uint16_t family, uint8_t ret_addr[16])
+{
+	if (family == AF_INET)
+		memcpy(ret_addr, end->addr + 12, 4);
+	else
+		memcpy(ret_addr, end->addr, 16);
+}
+
+int sks_offer_reply_socket(const struct sks_config *config, int fd, const struct sks_dgram *dgram,
+			   const struct sks_endpoint *where, const struct sks_endpoint *peer,
+			   bool *ret_yields)
+{
+	struct sks_request req;
+	struct sks_reply reply;
+	int64_t deadline = 0;
+	int err;
+
+	err = begin(config, SKS_OP_REPLY_SOCKET, &req);
+	if (err)
+		return err;
+	req.family = (uint16_t)sks_dgram_domain(dgram);
+	req.port = where->port;
+	req.scope = where->scope;
+	req.cookie = dgram->cookie;
+	put_endpoint(where, req.family, req.addr);
+	if (peer) {
+		req.peer_port = peer->port;
+		put_endpoint(peer, req.family, req.peer_addr);
+	}
+	err = ask(config, &req, fd, &deadline, false, &reply, NULL);
+	err = judge(config, SKS_OP_REPLY_SOCKET, fd, err, &reply);
+	if (!err)
+		*ret_yields = !reply.steered;
+	return err;
 }

@@ -44,6 +44,18 @@ int sks_offer(const struct sks_config *config, enum sks_op op, int fd, uint16_t 
 /* As SKS_OP_REGISTER, but waits for a helper that is away. SKS_NOT_MEANT is no success either. */
 int sks_offer_moved(const struct sks_config *config, int fd, uint16_t wanted);
 
+struct sks_dgram;
+struct sks_endpoint;
+
+/*
+ * Has fd, an unbound UDP socket, bound where answers of a registered one are to leave from; peer:
+ * the only one that it is to receive from, or NULL. 0, with *ret_yields: others may have that port
+ * any time. -errno: refused, or as above.
+ */
+int sks_offer_reply_socket(const struct sks_config *config, int fd, const struct sks_dgram *dgram,
+			   const struct sks_endpoint *where, const struct sks_endpoint *peer,
+			   bool *ret_yields);
+
 /* Is the listener another instance's, too? Silence is a no. */
 bool sks_offer_is_shared(const struct sks_config *config, int fd);
 

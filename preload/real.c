@@ -4,69 +4,262 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <stddef.h>
+#include <fcntl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-typedef int bind_fn(int fd, const struct sockaddr *addr, socklen_t len);
-typedef int listen_fn(int fd, int backlog);
-typedef int getsockname_fn(int fd, struct sockaddr *addr, socklen_t *len);
-typedef int shutdown_fn(int fd, int how);
+enum name {
+	BIND,
+	LISTEN,
+	GETSOCKNAME,
+	SHUTDOWN,
+	LAZY, /* the ones before are looked up at the first call, the others by sks_real_resolve() */
+	CONNECT = LAZY,
+	READ,
+	READV,
+	RECV,
+	RECVFROM,
+	RECVMSG,
+	RECVMMSG,
+	SENDTO,
+	SENDMSG,
+	SENDMMSG,
+	SETSOCKOPT,
+	GETSOCKOPT,
+	DUP,
+	DUP2,
+	DUP3,
+	FCNTL,
+	FCNTL64,
+	CLOSE,
+	CLOSE_RANGE,
+	CLOSEFROM,
+	READ_CHK,
+	RECV_CHK,
+	RECVFROM_CHK,
+	NAMES
+};
 
-enum name { BIND, LISTEN, GETSOCKNAME, SHUTDOWN, NAMES };
-
-static const char names[NAMES][12] = {
+static const char names[NAMES][15] = {
 	[BIND] = "bind",
 	[LISTEN] = "listen",
 	[GETSOCKNAME] = "getsockname",
 	[SHUTDOWN] = "shutdown",
+	[CONNECT] = "connect",
+	[READ] = "read",
+	[READV] = "readv",
+	[RECV] = "recv",
+	[RECVFROM] = "recvfrom",
+	[RECVMSG] = "recvmsg",
+	[RECVMMSG] = "recvmmsg",
+	[SENDTO] = "sendto",
+	[SENDMSG] = "sendmsg",
+	[SENDMMSG] = "sendmmsg",
+	[SETSOCKOPT] = "setsockopt",
+	[GETSOCKOPT] = "getsockopt",
+	[DUP] = "dup",
+	[DUP2] = "dup2",
+	[DUP3] = "dup3",
+	[FCNTL] = "fcntl",
+	[FCNTL64] = "fcntl64",
+	[CLOSE] = "close",
+	[CLOSE_RANGE] = "close_range",
+	[CLOSEFROM] = "closefrom",
+	[READ_CHK] = "__read_chk",
+	[RECV_CHK] = "__recv_chk",
+	[RECVFROM_CHK] = "__recvfrom_chk",
 };
 static _Atomic(void *) next[NAMES];
 
-/* Looked up at the first call: allocators and others bind before our constructor has its turn. */
-static void *look_up(enum name name)
+/* Two threads may both look it up; they store the same answer. */
+static void *resolve(enum name name)
 {
-	void *symbol = next[name];
 	int saved = errno;
+	void *symbol = dlsym(RTLD_NEXT, names[name]);
 
-	if (symbol)
-		return symbol;
-	/* Two threads may both look it up; they store the same answer. */
-	next[name] = symbol = dlsym(RTLD_NEXT, names[name]);
+	next[name] = symbol;
 	errno = saved;
 	return symbol;
+}
+
+/*
+ * Allocators and others bind before our constructor has its turn. What they read then may be inside
+ * their own initialization, where dlsym(3) must not ask them for memory.
+ */
+static inline void *look_up(enum name name)
+{
+	void *symbol = next[name];
+
+	return symbol || name >= LAZY ? symbol : resolve(name);
 }
 
 void sks_real_resolve(void)
 {
 	for (enum name name = BIND; name < NAMES; name++)
-		(void)look_up(name);
+		(void)resolve(name);
 }
+
+/* The call as the next object has it, else as the kernel has it. */
+#define REAL(name, function, number, ...)                                      \
+	__typeof__(&(function)) real = (__typeof__(&(function)))look_up(name); \
+	return real ? real(__VA_ARGS__)                                        \
+		    : (__typeof__(function(__VA_ARGS__)))syscall(number, __VA_ARGS__)
 
 int sks_real_bind(int fd, const struct sockaddr *addr, socklen_t len)
 {
-	bind_fn *real = (bind_fn *)look_up(BIND);
-
-	return real ? real(fd, addr, len) : (int)syscall(SYS_bind, fd, addr, len);
+	REAL(BIND, sks_real_bind, SYS_bind, fd, addr, len);
 }
 
 int sks_real_listen(int fd, int backlog)
 {
-	listen_fn *real = (listen_fn *)look_up(LISTEN);
-
-	return real ? real(fd, backlog) : (int)syscall(SYS_listen, fd, backlog);
+	REAL(LISTEN, sks_real_listen, SYS_listen, fd, backlog);
 }
 
 int sks_real_getsockname(int fd, struct sockaddr *addr, socklen_t *len)
 {
-	getsockname_fn *real = (getsockname_fn *)look_up(GETSOCKNAME);
-
-	return real ? real(fd, addr, len) : (int)syscall(SYS_getsockname, fd, addr, len);
+	REAL(GETSOCKNAME, sks_real_getsockname, SYS_getsockname, fd, addr, len);
 }
 
 int sks_real_shutdown(int fd, int how)
 {
-	shutdown_fn *real = (shutdown_fn *)look_up(SHUTDOWN);
+	REAL(SHUTDOWN, sks_real_shutdown, SYS_shutdown, fd, how);
+}
 
-	return real ? real(fd, how) : (int)syscall(SYS_shutdown, fd, how);
+int sks_real_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	REAL(CONNECT, sks_real_connect, SYS_connect, fd, addr, len);
+}
+
+ssize_t sks_real_read(int fd, void *buf, size_t n)
+{
+	REAL(READ, sks_real_read, SYS_read, fd, buf, n);
+}
+
+ssize_t sks_real_readv(int fd, const struct iovec *iov, int n)
+{
+	REAL(READV, sks_real_readv, SYS_readv, fd, iov, n);
+}
+
+ssize_t sks_real_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *addr,
+			  socklen_t *len)
+{
+	REAL(RECVFROM, sks_real_recvfrom, SYS_recvfrom, fd, buf, n, flags, addr, len);
+}
+
+ssize_t sks_real_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	REAL(RECVMSG, sks_real_recvmsg, SYS_recvmsg, fd, msg, flags);
+}
+
+int sks_real_recvmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags,
+		      struct timespec *timeout)
+{
+	REAL(RECVMMSG, sks_real_recvmmsg, SYS_recvmmsg, fd, msgs, n, flags, timeout);
+}
+
+ssize_t sks_real_sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr,
+			socklen_t len)
+{
+	REAL(SENDTO, sks_real_sendto, SYS_sendto, fd, buf, n, flags, addr, len);
+}
+
+ssize_t sks_real_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	REAL(SENDMSG, sks_real_sendmsg, SYS_sendmsg, fd, msg, flags);
+}
+
+int sks_real_sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags)
+{
+	REAL(SENDMMSG, sks_real_sendmmsg, SYS_sendmmsg, fd, msgs, n, flags);
+}
+
+int sks_real_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	REAL(SETSOCKOPT, sks_real_setsockopt, SYS_setsockopt, fd, level, name, value, len);
+}
+
+int sks_real_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	REAL(GETSOCKOPT, sks_real_getsockopt, SYS_getsockopt, fd, level, name, value, len);
+}
+
+int sks_real_dup(int fd)
+{
+	REAL(DUP, sks_real_dup, SYS_dup, fd);
+}
+
+int sks_real_dup3(int fd, int other, int flags)
+{
+	REAL(DUP3, sks_real_dup3, SYS_dup3, fd, other, flags);
+}
+
+int sks_real_fcntl(int fd, int cmd, long arg)
+{
+	REAL(FCNTL, sks_real_fcntl, SYS_fcntl, fd, cmd, arg);
+}
+
+int sks_real_fcntl64(int fd, int cmd, long arg)
+{
+	REAL(FCNTL64, sks_real_fcntl64, SYS_fcntl, fd, cmd, arg);
+}
+
+int sks_real_close(int fd)
+{
+	REAL(CLOSE, sks_real_close, SYS_close, fd);
+}
+
+int sks_real_close_range(unsigned int first, unsigned int last, int flags)
+{
+	REAL(CLOSE_RANGE, sks_real_close_range, SYS_close_range, first, last, flags);
+}
+
+ssize_t sks_real_recv(int fd, void *buf, size_t n, int flags)
+{
+	__typeof__(&sks_real_recv) real = (__typeof__(&sks_real_recv))look_up(RECV);
+
+	return real ? real(fd, buf, n, flags)
+		    : (ssize_t)syscall(SYS_recvfrom, fd, buf, n, flags, NULL, NULL);
+}
+
+int sks_real_dup2(int fd, int other)
+{
+	__typeof__(&sks_real_dup2) real = (__typeof__(&sks_real_dup2))look_up(DUP2);
+
+	if (real)
+		return real(fd, other);
+	if (fd == other) /* dup3(2) does not take it */
+		return syscall(SYS_fcntl, fd, F_GETFD) < 0 ? -1 : fd;
+	return (int)syscall(SYS_dup3, fd, other, 0);
+}
+
+/* Whoever calls these has a libc that has them. */
+#define REAL_CHK(name, function, ...)                                          \
+	__typeof__(&(function)) real = (__typeof__(&(function)))look_up(name); \
+	if (!real)                                                             \
+		__builtin_trap();                                              \
+	return real(__VA_ARGS__)
+
+void sks_real_closefrom(int first)
+{
+	__typeof__(&sks_real_closefrom) real = (__typeof__(&sks_real_closefrom))look_up(CLOSEFROM);
+
+	if (!real)
+		__builtin_trap();
+	real(first);
+}
+
+ssize_t sks_real_read_chk(int fd, void *buf, size_t n, size_t room)
+{
+	REAL_CHK(READ_CHK, sks_real_read_chk, fd, buf, n, room);
+}
+
+ssize_t sks_real_recv_chk(int fd, void *buf, size_t n, size_t room, int flags)
+{
+	REAL_CHK(RECV_CHK, sks_real_recv_chk, fd, buf, n, room, flags);
+}
+
+ssize_t sks_real_recvfrom_chk(int fd, void *buf, size_t n, size_t room, int flags,
+			      struct sockaddr *addr, socklen_t *len)
+{
+	REAL_CHK(RECVFROM_CHK, sks_real_recvfrom_chk, fd, buf, n, room, flags, addr, len);
 }

@@ -8,6 +8,7 @@
 #include "../common/raw.h"
 #include "moved.h"
 
+#define OWN_PORT   "UDP answers leave from the server's own port"
 #define SPEC_SHOWN 200 /* characters of the spec in a line */
 
 /* Where a failure is fatal to the bind or listen it is an error, else the server serves on. */
@@ -102,6 +103,8 @@ void sks_report_silence(const struct sks_config *config, enum sks_op op, int err
 	sks_text_str(&line.text, ": ");
 	if (op == SKS_OP_OPEN) {
 		sks_text_str(&line.text, "bind(2) stays denied");
+	} else if (op == SKS_OP_REPLY_SOCKET) {
+		sks_text_str(&line.text, OWN_PORT);
 	} else {
 		append_spec(&line.text, config);
 		sks_text_str(&line.text, " not steered");
@@ -160,6 +163,8 @@ void sks_report_reply(const struct sks_config *config, enum sks_op op, int fd,
 	sks_line_start(&line);
 	if (reply->text[0]) {
 		sks_text_str(&line.text, reply->text);
+		if (op == SKS_OP_REPLY_SOCKET && reply->err)
+			sks_text_str(&line.text, ": " OWN_PORT);
 	} else if (op == SKS_OP_OPEN) {
 		sks_text_str(&line.text, "bind(2) stays denied by the helper: errno ");
 		sks_text_int(&line.text, -reply->err);

@@ -5,11 +5,6 @@
 
 load stand
 
-# soaks SHORT LONG: how often a thing is done: in `make soak` the second.
-soaks() {
-	echo "${SKS_SOAK:+$2}" | grep . || echo "$1"
-}
-
 # --- storms -------------------------------------------------------------------------------------
 
 # rush NAME [OPTION]... KIND PLACE...: until end_rush, or for five minutes; returns once it runs.

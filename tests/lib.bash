@@ -104,6 +104,11 @@ within() {
 	timeout --signal=KILL "$seconds" "$@"
 }
 
+# soaks SHORT LONG: how often a thing is done: in `make soak` the second.
+soaks() {
+	echo "${SKS_SOAK:+$2}" | grep . || echo "$1"
+}
+
 # --- namespaces --------------------------------------------------------------------------------
 
 # Sets ENTER to the words that enter $NS and exec, so that $! of `"${ENTER[@]}" CMD &` is CMD's pid.

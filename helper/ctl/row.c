@@ -108,6 +108,9 @@ static char *spell_note(const struct json_object *socket, char buf[32])
 		(void)snprintf(buf, 32, "%s", state);
 	else if (weight != SKS_WEIGHT)
 		(void)snprintf(buf, 32, "weight %llu", (unsigned long long)weight);
+	else if (strcmp(sks_field_text(socket, "answers"), "bound port") == 0)
+		(void)snprintf(buf, 32, "answers from port %llu",
+			       (unsigned long long)sks_field_number(socket, "port"));
 	return buf;
 }
 

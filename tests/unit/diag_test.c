@@ -247,7 +247,7 @@ static void check_local(const char *prefixes, int want)
 		struct sks_prefix p = prefix(text);
 		int is = sks_prefix_is_local(there, &p);
 
-		tap_check(is == want, "%s is %slocal: %d", text, want ? "" : "not ", is);
+		tap_check(is == want, "%s is %slocal: %d", text, want == 1 ? "" : "not ", is);
 	}
 }
 
@@ -262,7 +262,8 @@ static void check_routes(void)
 	check_local("2001:db8::/32 2001:db8:1::/48 2001:db8::7/128", 1);
 	check_local("192.0.2.0/23 2001:db8::/31", 0);
 	check_local("198.51.100.1/32 2001:db9::1/128", 1);
-	check_local("198.51.100.0/24 198.51.100.2/32 198.51.100.255/32 2001:db9::/64", 0);
+	check_local("198.51.100.0/24 198.51.100.2/32 2001:db9::/64", 0);
+	check_local("198.51.100.255/32", SKS_PREFIX_BROADCAST);
 	check_local("10.0.0.0/8 10.1.0.0/16 10.2.0.0/16 10.3.0.0/16 3fff::/20 2001:dba::/64", 0);
 	check_local("224.0.0.0/4 203.0.113.1/32", 0);
 	check_local(everything, 0);

@@ -9,6 +9,7 @@
 #define MISPLACED      "an address or a listener begins its clause: put a ; before it"
 #define NOT_A_LISTENER "a listener is a port, or an address and a port"
 #define TAKEN	       "an earlier clause gives this to another listener"
+#define MANY	       "multicast and broadcast are never steered"
 #define PROTO	       "the protocol is tcp or udp, and ends its clause"
 #define BEHIND_BRACKET "something stands between its bracket and the next colon"
 #define INSIDE	       "the length stands inside the brackets, as in [2001:db8::/32]"
@@ -110,6 +111,11 @@ static const struct bad_spec {
 	    "a listener has one port, and begins its clause"),
 	BAD("0.0.0.0:80", 0, "0.0.0.0", "names no address: write any, or 0.0.0.0/0"),
 	BAD("[::]:80", 0, "[::]", "names no address: write any, or [::/0]"),
+	BAD("224.0.0.251:5353/udp", 0, "224.0.0.251", MANY),
+	BAD("239.0.0.0/8:5353/udp", 0, "239.0.0.0/8", MANY),
+	BAD("255.255.255.255:67/udp", 0, "255.255.255.255", MANY),
+	BAD("[ff02::fb]:5353/udp", 0, "[ff02::fb]", MANY),
+	BAD("80;[ff00::/8]:81", 3, "[ff00::/8]", MANY),
 	BAD("192.0.2.1/24:80", 0, "192.0.2.1/24", "has bits beyond its length: write 192.0.2.0/24"),
 	BAD("192.0.2.0/33:80", 0, "192.0.2.0/33", "an IPv4 prefix has a length from 0 to 32"),
 	BAD("192.0.2.0/:80", 0, "192.0.2.0/", "an IPv4 prefix has a length from 0 to 32"),

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Owns sending by sockets that are steered to (see answer.h). */
+#include "answer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+
+#include "../common/raw.h"
+#include "control.h"
+#include "real.h"
+
+/* More of the server's own, and it goes as it is. */
+#define CONTROL_ROOM 1024
+
+#define OPT_FREEBIND6 78
+
+enum sks_way sks_answer_choose(struct sks_dgram *dgram, int fd, const struct msghdr *msg,
+			       struct sks_endpoint *ret_where)
+{
+	struct sks_hints hints = { .name = msg->msg_name };
+	struct sks_endpoint peer;
+
+	if (!msg->msg_name || !sks_endpoint_from(&peer, msg->msg_name, msg->msg_namelen))
+		return SKS_AS_IT_IS;
+	hints.has_source = sks_control_source(msg, &hints.source);
+	if (!sks_asked_find(sks_udp->asked, dgram->port, &peer, &hints, ret_where) ||
+	    !sks_endpoint_is_source(ret_where))
+		return SKS_AS_IT_IS;
+	if (ret_where->port == dgram->port &&
+	    (hints.has_source || sks_endpoint_same_address(ret_where, &dgram->bound)))
+		return SKS_AS_IT_IS;
+	if (!sks_dgram_holds(dgram, fd)) {
+		sks_dgram_forget(fd);
+		return SKS_AS_IT_IS;
+	}
+	return ret_where->port == dgram->port ? SKS_FROM_ADDRESS : SKS_FROM_PORT;
+}
+
+static long send_from(int sock, const struct msghdr *msg, const struct sks_endpoint *where,
+		      int flags)
+{
+	_Alignas(struct cmsghdr) char control[CONTROL_ROOM];
+	struct msghdr real = *msg;
+
+	real.msg_control = control;
+	real.msg_controllen = sks_control_send(msg, where, control, sizeof(control));
+	return real.msg_controllen ? sks_raw(SYS_sendmsg, sock, &real, flags) : -EOPNOTSUPP;
+}
+
+/* By the server's own socket. An IPv6 address that is local by a route alone has to be allowed. */
+static long send_from_address(int fd, const struct msghdr *msg, const struct sks_endpoint *where,
+			      int flags)
+{
+	long ret = send_from(fd, msg, where, flags);
+	int one = 1;
+
+	if (ret == -EINVAL && !sks_endpoint_is_v4(where) &&
+	    !sks_raw(SYS_setsockopt, fd, IPPROTO_IPV6, OPT_FREEBIND6, &one, sizeof(one)))
+		ret = send_from(fd, msg, where, flags);
+	return ret;
+}
+
+static int timeout_of(int fd)
+{
+	struct timeval value = { 0 };
+	socklen_t len = sizeof(value);
+
+	if (sks_raw(SYS_getsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, &value, &len) ||
+	    (!value.tv_sec && !value.tv_usec))
+		return -1;
+	return (int)(value.tv_sec * 1000 + value.tv_usec / 1000);
+}
+
+/* Its buffer is full. True: there is room again, for a server that would have waited. */
+static bool await_room(int fd, int sock, int flags)
+{
+	struct pollfd room = { .fd = sock, .events = POLLOUT };
+	long mode = sks_raw(SYS_fcntl, fd, F_GETFL);
+
+	if (flags & MSG_DONTWAIT || mode < 0 || mode & O_NONBLOCK)
+		return false;
+	return sks_poll(&room, 1, timeout_of(fd)) > 0;
+}
+
+/* What says that this socket, or this source, is no way; else it is the answer. */
+static bool is_no_way(long err)
+{
+	switch (err) {
+	case -EAGAIN:
+	case -EINTR:
+	case -EMSGSIZE:
+	case -ENOBUFS:
+	case -ENOMEM:
+	case -EPERM:
+		return false;
+	default:
+		return err < 0;
+	}
+}
+
+static bool is_broken(long err)
+{
+	return err == -ECONNABORTED || err == -EBADF || err == -ENOTSOCK || err == -EDESTADDRREQ;
+}
+
+/* An answer from where it is bound, with nothing else to be said, is as simple as the server's. */
+static long send_by(const struct sks_reply_socket *reply, const struct msghdr *msg,
+		    const struct sks_endpoint *where, int flags)
+{
+	if (!msg->msg_controllen && sks_endpoint_same_address(&reply->where, where))
+		return sks_raw(SYS_sendmsg, reply->fd, msg, flags);
+	return send_from(reply->fd, msg, where, flags);
+}
+
+/* By a reply socket; one that was taken back meanwhile is asked for once more. */
+static long send_from_port(struct sks_dgram *dgram, int fd, const struct msghdr *msg,
+			   const struct sks_endpoint *where, int flags)
+{
+	long ret = -ENOTCONN;
+
+	for (int tries = 0; tries < 2; tries++) {
+		struct sks_reply_socket *reply = sks_reply_socket_get(dgram, fd, where);
+
+		if (!reply)
+			return -ENOTCONN;
+		do
+			ret = send_by(reply, msg, where, flags);
+		while (ret == -EAGAIN && await_room(fd, reply->fd, flags));
+		sks_reply_socket_put(reply, is_broken(ret));
+		if (!is_broken(ret))
+			break;
+	}
+	return ret;
+}
+
+/* The length, -errno, or *ret_as_it_is: it is to go by the server's own call. */
+static long answer(struct sks_dgram *dgram, int fd, const struct msghdr *msg, int flags,
+		   bool *ret_as_it_is)
+{
+	struct sks_endpoint where = { .port = 0 };
+	enum sks_way way = sks_answer_choose(dgram, fd, msg, &where);
+	long ret = -EOPNOTSUPP;
+
+	if (way == SKS_FROM_ADDRESS)
+		ret = send_from_address(fd, msg, &where, flags);
+	else if (way == SKS_FROM_PORT)
+		ret = send_from_port(dgram, fd, msg, &where, flags);
+	*ret_as_it_is = is_no_way(ret);
+	return ret;
+}
+
+ssize_t sks_answer(struct sks_dgram *dgram, int fd, const struct msghdr *msg, int flags)
+{
+	bool as_it_is;
+	long ret = answer(dgram, fd, msg, flags, &as_it_is);
+
+	if (as_it_is)
+		return sks_real_sendmsg(fd, msg, flags);
+	if (ret < 0) {
+		errno = (int)-ret;
+		return -1;
+	}
+	return (ssize_t)ret;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Owns receiving from sockets that are steered to: where each datagram was sent to is noted. */
+#ifndef SKSTEER_RECEIVE_H
+#define SKSTEER_RECEIVE_H
+
+#include <sys/socket.h>
+#include <time.h>
+
+struct mmsghdr; /* which not all headers define alike */
+
+#include "dgram.h"
+
+/* As recvmsg(2), of the socket that the entry is about, whatever the server calls. */
+ssize_t sks_receive(struct sks_dgram *dgram, int fd, struct msghdr *msg, int flags);
+/* As recvmmsg(2). */
+int sks_receive_many(struct sks_dgram *dgram, int fd, struct mmsghdr *msgs, unsigned int n,
+		     int flags, struct timespec *timeout);
+
+#endif
