@@ -43,9 +43,12 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-void sks_holder_limit(unsigned int ms)
+unsigned int sks_holder_limit(unsigned int ms)
 {
+	unsigned int before = limit_ms;
+
 	limit_ms = ms;
+	return before;
 }
 
 static void begin_walk(void)

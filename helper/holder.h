@@ -36,9 +36,9 @@ struct sks_inodes {
 
 /*
  * How long each walk may take: those below then return -ETIMEDOUT, as users can make it long. 0, as
- * at first: as long as it takes.
+ * at first: as long as it takes. Returns what it was before.
  */
-void sks_holder_limit(unsigned int ms);
+unsigned int sks_holder_limit(unsigned int ms);
 /* 0, or -ETIMEDOUT: what is done with what the last walk has found counts, too. */
 int sks_holder_in_time(void);
 

@@ -14,7 +14,8 @@
 #include "../common/cleanup.h"
 #include "holder.h"
 
-#define MAX_STRAYS 8 /* so that descriptors are left for the work */
+#define MAX_STRAYS 8   /* so that descriptors are left for the work */
+#define HAS_MS	   200 /* through the descriptors of one process */
 
 static int stat_entry(pid_t pid, const char *name, struct stat *ret)
 {
@@ -129,15 +130,20 @@ static int take_any(uint32_t inode, uint64_t cookie, const struct sks_process *w
 	return found;
 }
 
-/* By the cookie, too: a number of an inode comes again, after four billion sockets. */
+/*
+ * By the cookie, too: a number of an inode comes again, after four billion sockets. Anybody may
+ * have a million descriptors looked through by that.
+ */
 static int has(pid_t pid, uint32_t inode, uint64_t cookie)
 {
+	unsigned int limit = sks_holder_limit(HAS_MS);
 	struct sks_holders holders = {};
 	int err = sks_holders_of(pid, &inode, 1, &holders);
 	int found = err ?: -ESRCH, fd = -1;
 
 	for (size_t i = 0; found == -ESRCH && i < holders.n; i++)
 		found = sks_holder_in_time() ?: take(&holders.list[i], NULL, cookie, &fd);
+	(void)sks_holder_limit(limit);
 	sks_closep(&fd); /* the process has another one */
 	free(holders.list);
 	return !found ? 1 : found == -ESRCH ? 0 : found;

@@ -25,7 +25,8 @@ bool sks_replies_may_end(const struct sks_space *space, const struct sks_service
 	for (size_t i = 0; i < space->touched.n; i++) {
 		const struct sks_binding *binding = &space->maps.bindings[space->touched.list[i]];
 
-		if (binding->proto == SKS_UDP && binding->died == next)
+		if (binding->proto == SKS_UDP && binding->source != SKS_LEFT_OUT &&
+		    binding->died == next)
 			return true;
 	}
 	return false;

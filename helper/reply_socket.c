@@ -169,7 +169,7 @@ static int check_quota(struct sks_asked *asked, const struct wanted *wanted)
 	unsigned int n;
 	int err;
 
-	if (owner.root || !uid || wanted->how.peer_port)
+	if (owner.root || wanted->how.peer_port || (!uid && owner.uid))
 		return 0;
 	if (owner.uid != uid)
 		owner = sks_policy_absent(uid);

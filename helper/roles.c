@@ -54,7 +54,7 @@ static int confine_inside(void)
 
 static int confine_holder(void)
 {
-	sks_holder_limit(WALK_MS);
+	(void)sks_holder_limit(WALK_MS);
 	return sks_confine_caps(holder_keeps, 2) ?: sks_confine_limits(HOLDER_FILES, 0)
 						?: sks_filter_holder();
 }
