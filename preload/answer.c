@@ -25,7 +25,7 @@ static bool may_read(int fd, const struct msghdr *msg)
 	       (!msg->msg_control || sks_dgram_may_read(fd, msg->msg_control, msg->msg_controllen));
 }
 
-enum sks_way sks_answer_choose(struct sks_dgram *dgram, int fd, const struct msghdr *msg,
+enum sks_way sks_answer_choose(struct sks_dgram *dgram, int fd, const struct msghdr *msg, int flags,
 			       struct sks_endpoint *ret_where)
 {
 	struct sks_hints hints = { 0 };
@@ -37,6 +37,9 @@ enum sks_way sks_answer_choose(struct sks_dgram *dgram, int fd, const struct msg
 	hints.has_source = sks_control_source(msg, &hints.source);
 	if (!sks_asked_find(sks_udp->asked, dgram->port, &peer, &hints, ret_where) ||
 	    !sks_endpoint_is_source(ret_where))
+		return SKS_AS_IT_IS;
+	/* What the server sends in several pieces, or wants back, is its own socket's. */
+	if (flags & (MSG_MORE | MSG_ZEROCOPY) || dgram->flags & SKS_DGRAM_CORKED)
 		return SKS_AS_IT_IS;
 	if (ret_where->port == dgram->port &&
 	    (hints.has_source || sks_endpoint_same_address(ret_where, &dgram->bound)))
@@ -83,15 +86,16 @@ static int timeout_of(int fd)
 	return (int)(value.tv_sec * 1000 + value.tv_usec / 1000);
 }
 
-/* Its buffer is full. True: there is room again, for a server that would have waited. */
-static bool await_room(int fd, int sock, int flags)
+/* Its buffer is full. 0: there is room again, for a server that would have waited; or -errno. */
+static long await_room(int fd, int sock, int flags)
 {
 	struct pollfd room = { .fd = sock, .events = POLLOUT };
-	long mode = sks_raw(SYS_fcntl, fd, F_GETFL);
+	long mode = sks_raw(SYS_fcntl, fd, F_GETFL), n;
 
 	if (flags & MSG_DONTWAIT || mode < 0 || mode & O_NONBLOCK)
-		return false;
-	return sks_poll(&room, 1, timeout_of(fd)) > 0;
+		return -EAGAIN;
+	n = sks_poll(&room, 1, timeout_of(fd));
+	return n > 0 ? 0 : n ? n : -EAGAIN;
 }
 
 static bool is_broken(long err)
@@ -137,9 +141,11 @@ static long send_from_port(struct sks_dgram *dgram, int fd, const struct msghdr 
 
 		if (!reply)
 			return -ENOTCONN;
-		do
-			ret = send_by(reply, msg, where, flags);
-		while (ret == -EAGAIN && await_room(fd, reply->fd, flags));
+		while ((ret = send_by(reply, msg, where, flags)) == -EAGAIN) {
+			ret = await_room(fd, reply->fd, flags);
+			if (ret)
+				break;
+		}
 		sks_reply_socket_put(reply, is_broken(ret));
 		if (!is_broken(ret))
 			break;
@@ -152,7 +158,7 @@ static long answer(struct sks_dgram *dgram, int fd, const struct msghdr *msg, in
 		   bool *ret_as_it_is)
 {
 	struct sks_endpoint where = { .port = 0 };
-	enum sks_way way = sks_answer_choose(dgram, fd, msg, &where);
+	enum sks_way way = sks_answer_choose(dgram, fd, msg, flags, &where);
 	long ret = -EOPNOTSUPP;
 
 	if (way == SKS_FROM_ADDRESS)

@@ -16,7 +16,7 @@ enum sks_way {
 };
 
 /* How a message is to go, and (unless as it is) from where. */
-enum sks_way sks_answer_choose(struct sks_dgram *dgram, int fd, const struct msghdr *msg,
+enum sks_way sks_answer_choose(struct sks_dgram *dgram, int fd, const struct msghdr *msg, int flags,
 			       struct sks_endpoint *ret_where);
 
 /* As sendmsg(2), by the socket that the entry is about, whatever the server calls. */

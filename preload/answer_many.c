@@ -12,7 +12,8 @@
 #include "real.h"
 
 #define BATCH	     16
-#define CONTROL_ROOM 192 /* with more of the server's own a message goes alone */
+#define MESSAGES_MAX 1024 /* the kernel takes no more at once */
+#define CONTROL_ROOM 192  /* with more of the server's own a message goes alone */
 
 struct run {
 	enum sks_way way;
@@ -34,15 +35,15 @@ static bool belongs(const struct sks_endpoint *a, const struct sks_endpoint *b)
 
 /* The first messages, at least one, that go the same way. */
 static void find_run(struct sks_dgram *dgram, int fd, const struct mmsghdr *msgs, unsigned int n,
-		     struct run *ret_run)
+		     int flags, struct run *ret_run)
 {
 	struct sks_endpoint *where = ret_run->where;
 	unsigned int i = 1;
 
-	ret_run->way = sks_answer_choose(dgram, fd, &msgs[0].msg_hdr, &where[0]);
+	ret_run->way = sks_answer_choose(dgram, fd, &msgs[0].msg_hdr, flags, &where[0]);
 	while (i < n && i < BATCH && ret_run->way != SKS_FROM_ADDRESS &&
 	       (ret_run->way == SKS_AS_IT_IS || !is_alone(&msgs[i].msg_hdr)) &&
-	       sks_answer_choose(dgram, fd, &msgs[i].msg_hdr, &where[i]) == ret_run->way &&
+	       sks_answer_choose(dgram, fd, &msgs[i].msg_hdr, flags, &where[i]) == ret_run->way &&
 	       (ret_run->way == SKS_AS_IT_IS || belongs(&where[0], &where[i])))
 		i++;
 	ret_run->n = i;
@@ -96,7 +97,7 @@ static int send_some(struct sks_dgram *dgram, int fd, struct mmsghdr *msgs, unsi
 
 	if (!sks_dgram_may_read(fd, msgs, (n < BATCH ? n : BATCH) * sizeof(*msgs)))
 		return sks_real_sendmmsg(fd, msgs, n, flags);
-	find_run(dgram, fd, msgs, n, &run);
+	find_run(dgram, fd, msgs, n, flags, &run);
 	if (run.way == SKS_AS_IT_IS)
 		return sks_real_sendmmsg(fd, msgs, run.n, flags);
 	if (run.way == SKS_FROM_PORT && run.n > 1)
@@ -110,6 +111,8 @@ int sks_answer_many(struct sks_dgram *dgram, int fd, struct mmsghdr *msgs, unsig
 	unsigned int done = 0;
 	int saved = errno;
 
+	if (n > MESSAGES_MAX)
+		n = MESSAGES_MAX;
 	while (done < n) {
 		int sent = send_some(dgram, fd, msgs + done, n - done, flags);
 

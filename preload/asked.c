@@ -10,7 +10,7 @@
 #include "version.h"
 
 #define BUCKETS 16384
-#define WAYS	7   /* entries a bucket, so 114 688 in all, in 7 MiB if it is ever full */
+#define WAYS	7   /* entries a bucket, so 114 688 in all, in 8 MiB if it is ever full */
 #define RECENT	512 /* sets of places, ... */
 #define PLACES	4   /* so many each */
 
@@ -19,17 +19,17 @@ struct entry {
 	struct sks_endpoint peer;
 	struct sks_endpoint where;
 	uint32_t thread;
-	uint32_t when; /* by the bucket's clock */
+	uint32_t when;	/* by the bucket's clock */
+	uint32_t check; /* of peer and where: see is_whole() */
 };
 
-/* Seven lines of a cache. */
 struct bucket {
 	_Atomic uint32_t version;
 	uint32_t clock;
 	uint32_t tags[WAYS]; /* hash of peer and port; 0: free */
 	struct entry entries[WAYS];
 } __attribute__((aligned(64)));
-_Static_assert(sizeof(struct bucket) == 448, "seven lines of a cache");
+_Static_assert(sizeof(struct bucket) == 512, "eight lines of a cache");
 
 /*
  * By where the server has got the peer's address: a server that answers many at once, from many
@@ -39,6 +39,9 @@ struct recent {
 	_Atomic uint32_t version;
 	uint16_t port;
 	_Atomic uint16_t when; /* by the clock of all of them */
+	_Atomic bool answered; /* and so not to be trusted where the peer has asked anew */
+	uint32_t check;
+	uint32_t asked; /* entry.when of the same question, or 0 */
 	const void *name;
 	struct sks_endpoint peer, where;
 } __attribute__((aligned(64)));
@@ -97,6 +100,15 @@ static uint64_t hash_of(uint16_t port, const struct sks_endpoint *peer)
 	return mix(mix(mix(port, words[0]), words[1]), words[2]);
 }
 
+/*
+ * Two may have written one record at a time: where the first is stopped for so long that the second
+ * takes it for dead. What they have mixed up is nobody's.
+ */
+static uint32_t check_of(const struct sks_endpoint *peer, const struct sks_endpoint *where)
+{
+	return (uint32_t)(hash_of(0, peer) * 31 + hash_of(1, where)) | 1;
+}
+
 static uint32_t tag_of(uint64_t hash)
 {
 	return (uint32_t)(hash >> 32) | 1;
@@ -132,43 +144,51 @@ static struct recent *oldest_place(struct sks_asked *asked, struct recent *set)
 	return oldest;
 }
 
-static void note_recent(struct sks_asked *asked, uint16_t port, const struct sks_endpoint *peer,
-			const struct sks_endpoint *where, const void *name)
+static void note_recent(struct sks_asked *asked, uint16_t port, const struct entry *entry,
+			const void *name)
 {
 	struct recent *set = set_of(asked, name), *recent = find_place(set, name);
+	bool broken;
 
 	if (!recent)
 		recent = oldest_place(asked, set);
 	recent->when = ++asked->clock;
-	if (recent->name == name && recent->port == port &&
-	    sks_endpoint_equal(&recent->where, where) && sks_endpoint_equal(&recent->peer, peer))
-		return;
-	if (!sks_version_begin(&recent->version))
+	if (!sks_version_begin(&recent->version, &broken))
 		return;
 	recent->name = name;
 	recent->port = port;
-	recent->peer = *peer;
-	recent->where = *where;
+	recent->peer = entry->peer;
+	recent->where = entry->where;
+	recent->asked = entry->when;
+	recent->check = check_of(&entry->peer, &entry->where);
+	recent->answered = false;
 	sks_version_end(&recent->version);
 }
 
+/* *ret_asked: entry.when of the question, if it has been answered before, else 0. */
 static bool find_recent(struct sks_asked *asked, uint16_t port, const struct sks_endpoint *peer,
-			const struct sks_hints *hints, struct sks_endpoint *ret_where)
+			const struct sks_hints *hints, struct sks_endpoint *ret_where,
+			uint32_t *ret_asked)
 {
 	struct recent *recent = find_place(set_of(asked, hints->name), hints->name);
 	struct sks_endpoint where;
-	uint32_t version;
+	uint32_t version, when;
 	bool same;
 
 	if (!recent)
 		return false;
 	version = sks_version_read(&recent->version);
 	same = recent->name == hints->name && recent->port == port &&
-	       sks_endpoint_equal(&recent->peer, peer);
+	       sks_endpoint_equal(&recent->peer, peer) &&
+	       recent->check == check_of(&recent->peer, &recent->where);
 	where = recent->where;
-	if (!sks_version_holds(&recent->version, version) || !same)
+	when = recent->answered ? recent->asked : 0;
+	if (!sks_version_holds(&recent->version, version) || !same ||
+	    (hints->has_source && !sks_endpoint_same_address(&where, &hints->source)))
 		return false;
+	recent->answered = true;
 	*ret_where = where;
+	*ret_asked = when;
 	return true;
 }
 
@@ -213,9 +233,12 @@ static int place_for(const struct bucket *bucket, uint32_t tag, uint16_t port,
 	return is_free >= 0 ? is_free : oldest;
 }
 
-/* Is it what came last of all, so that there is nothing to write? Seldom wrong, and then harmless.
+/*
+ * Is it what came last of all, so that there is nothing to write? Seldom wrong, and then harmless.
+ * *ret_when: when that was.
  */
-static bool is_noted(struct bucket *bucket, uint32_t tag, uint16_t port, const struct entry *entry)
+static bool is_noted(struct bucket *bucket, uint32_t tag, uint16_t port, const struct entry *entry,
+		     uint32_t *ret_when)
 {
 	uint32_t version = sks_version_read(&bucket->version);
 	bool noted = false;
@@ -226,83 +249,112 @@ static bool is_noted(struct bucket *bucket, uint32_t tag, uint16_t port, const s
 		noted = other->when == bucket->clock && other->thread == entry->thread &&
 			is_of(bucket, i, tag, port, &entry->peer) &&
 			sks_endpoint_equal(&other->where, &entry->where);
+		*ret_when = other->when;
 	}
 	return sks_version_holds(&bucket->version, version) && noted;
+}
+
+/* entry->when is set where it is noted. */
+static void note(struct bucket *bucket, uint32_t tag, uint16_t port, struct entry *entry,
+		 bool needed)
+{
+	bool known, broken;
+	int i;
+
+	if (is_noted(bucket, tag, port, entry, &entry->when))
+		return;
+	entry->when = 0;
+	if (!sks_version_begin(&bucket->version, &broken))
+		return;
+	if (broken)
+		memset(bucket->tags, 0, sizeof(bucket->tags));
+	i = place_for(bucket, tag, port, entry, &known);
+	if (known || needed) {
+		entry->when = ++bucket->clock;
+		bucket->tags[i] = tag;
+		bucket->entries[i] = *entry;
+		bucket->entries[i].peer.reserved = port;
+		bucket->entries[i].check = check_of(&bucket->entries[i].peer, &entry->where);
+	}
+	sks_version_end(&bucket->version);
 }
 
 void sks_asked_note(struct sks_asked *asked, uint16_t port, const struct sks_endpoint *peer,
 		    const struct sks_endpoint *where, const void *name, bool needed)
 {
 	uint64_t hash = hash_of(port, peer);
-	struct bucket *bucket = &asked->shared->buckets[hash & (BUCKETS - 1)];
-	struct entry entry = { *peer, *where, this_thread(asked), 0 };
-	uint32_t tag = tag_of(hash);
-	bool known;
-	int i;
+	struct entry entry = { .peer = *peer, .where = *where, .thread = this_thread(asked) };
 
+	note(&asked->shared->buckets[hash & (BUCKETS - 1)], tag_of(hash), port, &entry, needed);
 	if (name)
-		note_recent(asked, port, peer, where, name);
-	if (is_noted(bucket, tag, port, &entry) || !sks_version_begin(&bucket->version))
-		return;
-	i = place_for(bucket, tag, port, &entry, &known);
-	if (known || needed) {
-		entry.peer.reserved = port;
-		entry.when = ++bucket->clock;
-		bucket->tags[i] = tag;
-		bucket->entries[i] = entry;
-	}
-	sks_version_end(&bucket->version);
+		note_recent(asked, port, &entry, name);
+}
+
+/* Of two entries, the one that is the better answer. */
+static const struct entry *better(const struct entry *a, const struct entry *b, uint32_t thread)
+{
+	if (!a || (a->thread == thread) != (b->thread == thread))
+		return a && a->thread == thread ? a : b;
+	return is_later(b->when, a->when) ? b : a;
 }
 
 /* A bucket's best answer; sks_version_holds() says whether it is to be believed. */
 static bool find(const struct bucket *bucket, uint32_t tag, uint16_t port,
 		 const struct sks_endpoint *peer, const struct sks_hints *hints, uint32_t thread,
-		 struct sks_endpoint *ret_where)
+		 struct entry *ret_entry)
 {
 	const struct entry *best = NULL;
 
 	for (int i = 0; i < WAYS; i++) {
 		const struct entry *entry = &bucket->entries[i];
 
-		if (!is_of(bucket, i, tag, port, peer))
+		if (!is_of(bucket, i, tag, port, peer) ||
+		    entry->check != check_of(&entry->peer, &entry->where) ||
+		    (hints->has_source &&
+		     !sks_endpoint_same_address(&entry->where, &hints->source)))
 			continue;
-		if (hints->has_source && !sks_endpoint_same_address(&entry->where, &hints->source))
-			continue;
-		if (best && (best->thread == thread) != (entry->thread == thread)) {
-			if (entry->thread == thread)
-				best = entry;
-			continue;
-		}
-		if (!best || is_later(entry->when, best->when))
-			best = entry;
+		best = better(best, entry, thread);
 	}
 	if (best)
-		*ret_where = best->where;
+		*ret_entry = *best;
 	return best;
+}
+
+/* The peer's entry, as far as nobody has to be waited for. */
+static bool find_entry(struct sks_asked *asked, uint16_t port, const struct sks_endpoint *peer,
+		       const struct sks_hints *hints, struct entry *ret_entry)
+{
+	uint64_t hash = hash_of(port, peer);
+	struct bucket *bucket = &asked->shared->buckets[hash & (BUCKETS - 1)];
+	uint32_t thread = this_thread(asked), version;
+	bool found;
+
+	for (int tries = 0; tries < SKS_VERSION_SPINS; tries++) {
+		version = sks_version_read(&bucket->version);
+		if (version & 1)
+			return false;
+		found = find(bucket, tag_of(hash), port, peer, hints, thread, ret_entry);
+		if (sks_version_holds(&bucket->version, version))
+			return found;
+	}
+	return false;
 }
 
 bool sks_asked_find(struct sks_asked *asked, uint16_t port, const struct sks_endpoint *peer,
 		    const struct sks_hints *hints, struct sks_endpoint *ret_where)
 {
-	uint64_t hash = hash_of(port, peer);
-	struct bucket *bucket = &asked->shared->buckets[hash & (BUCKETS - 1)];
 	struct sks_endpoint where = { .port = 0 };
-	uint32_t thread = this_thread(asked), version;
-	bool found = hints->name && find_recent(asked, port, peer, hints, &where) &&
-		     (!hints->has_source || sks_endpoint_same_address(&where, &hints->source));
+	struct entry entry;
+	uint32_t when = 0;
+	bool found = hints->name && find_recent(asked, port, peer, hints, &where, &when);
 
-	if (found) {
+	/* A second answer to what is in that place counts as long as nothing newer was asked. */
+	if ((!found || when) && find_entry(asked, port, peer, hints, &entry) &&
+	    (!found || is_later(entry.when, when))) {
+		where = entry.where;
+		found = true;
+	}
+	if (found)
 		*ret_where = where;
-		return true;
-	}
-	for (int tries = 0; tries < SKS_VERSION_SPINS; tries++) {
-		version = sks_version_read(&bucket->version);
-		found = find(bucket, tag_of(hash), port, peer, hints, thread, &where);
-		if (sks_version_holds(&bucket->version, version)) {
-			if (found)
-				*ret_where = where;
-			return found;
-		}
-	}
-	return false;
+	return found;
 }

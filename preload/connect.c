@@ -6,13 +6,16 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 #include "../common/raw.h"
 #include "control.h"
+#include "fd.h"
 #include "memory.h"
 #include "reply_socket.h"
 
 #define DATAGRAM (64 * 1024) /* none is longer */
+#define WAITING	 64	     /* that are moved at once */
 #define ROUNDS	 3	     /* something may come while the rest is moved */
 
 /* What waits in the server's socket when it is replaced. */
@@ -45,29 +48,35 @@ static void pass_on(const struct move *move, size_t len)
 	(void)sks_raw(SYS_sendmsg, move->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/*
- * Whatever waits is taken out; what is the peer's is passed on, in order. Others' datagrams are not
- * for a socket that is connected. Returns how many were the peer's.
- */
-static unsigned int drain(const struct move *move)
+/* Is the next one that waits the peer's? */
+static bool is_peers(const struct move *move)
 {
 	struct sockaddr_storage addr;
 	struct sks_endpoint from;
+	socklen_t len = sizeof(addr);
+
+	return sks_raw(SYS_recvfrom, move->fd, move->buf, 1, MSG_DONTWAIT | MSG_PEEK, &addr,
+		       &len) >= 0 &&
+	       sks_endpoint_from(&from, &addr, len) && sks_endpoint_equal(&from, &move->peer);
+}
+
+/*
+ * What the peer has sent is passed on, in order, up to the first datagram that is another one's:
+ * who has the same socket, a parent that listens on, still gets that. Returns how many.
+ */
+static unsigned int drain(const struct move *move)
+{
 	unsigned int n = 0;
 
-	for (;;) {
-		socklen_t addr_len = sizeof(addr);
-		long len = sks_raw(SYS_recvfrom, move->fd, move->buf, DATAGRAM, MSG_DONTWAIT, &addr,
-				   &addr_len);
+	for (; n < WAITING && is_peers(move); n++) {
+		long len = sks_raw(SYS_recvfrom, move->fd, move->buf, DATAGRAM, MSG_DONTWAIT, NULL,
+				   NULL);
 
-		if (len < 0 && len != -EINTR)
-			return n;
-		if (len < 0 || !sks_endpoint_from(&from, &addr, addr_len) ||
-		    !sks_endpoint_equal(&from, &move->peer))
-			continue;
+		if (len < 0)
+			break;
 		pass_on(move, (size_t)len);
-		n++;
 	}
+	return n;
 }
 
 /* From when it is connected to the peer, nothing more comes to the other one. */
@@ -88,13 +97,32 @@ static bool move_all(const struct move *move)
 	return true;
 }
 
-/* Blocking or not, inherited or not, as the server's socket. */
-static bool replace(int fd, int sock)
+/* Who is to have a signal when something comes, and which. */
+static void copy_owner(int from, int to)
+{
+	struct f_owner_ex owner;
+	long sig = sks_raw(SYS_fcntl, from, F_GETSIG);
+
+	if (!sks_raw(SYS_fcntl, from, F_GETOWN_EX, &owner) && owner.pid)
+		(void)sks_raw(SYS_fcntl, to, F_SETOWN_EX, &owner);
+	if (sig > 0)
+		(void)sks_raw(SYS_fcntl, to, F_SETSIG, sig);
+}
+
+/* sock takes fd's place: blocking or not, inherited or not, in epoll or not, as that is. */
+static bool replace(const struct sks_dgram *dgram, int fd, int sock)
 {
 	long flags = sks_raw(SYS_fcntl, fd, F_GETFD), mode = sks_raw(SYS_fcntl, fd, F_GETFL);
+	struct epoll_event event = { .events = dgram->epoll_events };
 
-	return flags >= 0 && mode >= 0 && !sks_raw(SYS_fcntl, sock, F_SETFL, mode) &&
-	       sks_raw(SYS_dup3, sock, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0) >= 0;
+	copy_owner(fd, sock);
+	if (flags < 0 || mode < 0 || sks_raw(SYS_fcntl, sock, F_SETFL, mode) ||
+	    sks_raw(SYS_dup3, sock, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0) < 0)
+		return false;
+	event.data.u64 = dgram->epoll_data;
+	if (dgram->epoll)
+		(void)sks_raw(SYS_epoll_ctl, dgram->epoll, EPOLL_CTL_ADD, fd, &event);
+	return true;
 }
 
 static bool move_over(struct move *move)
@@ -104,9 +132,38 @@ static bool move_over(struct move *move)
 	move->buf = sks_memory_map(DATAGRAM, MAP_PRIVATE);
 	if (!move->buf)
 		return false;
-	done = move_all(move) && replace(move->fd, move->sock);
+	done = move_all(move) && replace(move->dgram, move->fd, move->sock);
 	(void)sks_raw(SYS_munmap, move->buf, DATAGRAM);
 	return done;
+}
+
+/* A descriptor more of the server's own socket, or 0. */
+static int keep(const struct sks_dgram *dgram, int fd)
+{
+	long kept;
+
+	if (!(dgram->flags & SKS_DGRAM_ASKER))
+		return 0;
+	kept = sks_raw(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3);
+	return kept < 0 ? 0 : sks_reply_socket_move_up((int)kept);
+}
+
+/* Nothing is to be steered to what is kept, and the kernel steers to no socket that is connected. */
+static void put_aside(const struct move *move, int kept, bool done)
+{
+	if (!kept)
+		return;
+	if (!done || !connect_to(kept, sks_dgram_domain(move->dgram), &move->peer))
+		(void)sks_raw(SYS_close, kept);
+}
+
+/* What the peer has asked, where the kernel would not find the socket by itself. */
+static bool is_steered(const struct sks_dgram *dgram, const struct sks_endpoint *where)
+{
+	if (!sks_endpoint_is_source(where))
+		return false;
+	return where->port != dgram->port || (!(dgram->flags & SKS_DGRAM_WILDCARD) &&
+					      !sks_endpoint_same_address(where, &dgram->bound));
 }
 
 bool sks_connect(struct sks_dgram *dgram, int fd, const struct sockaddr *addr, socklen_t len)
@@ -114,16 +171,12 @@ bool sks_connect(struct sks_dgram *dgram, int fd, const struct sockaddr *addr, s
 	const struct sks_hints hints = { .name = addr };
 	struct move move = { .dgram = dgram, .fd = fd };
 	bool yields, done;
+	int kept;
 
-	if (!sks_dgram_may_read(fd, addr, len < sizeof(struct sockaddr_storage) ? len : 0) ||
-	    !addr || !sks_endpoint_from(&move.peer, addr, len) ||
+	if (!addr || len > sizeof(struct sockaddr_storage) || !sks_dgram_may_read(fd, addr, len) ||
+	    !sks_endpoint_from(&move.peer, addr, len) ||
 	    !sks_asked_find(sks_udp->asked, dgram->port, &move.peer, &hints, &move.where) ||
-	    !sks_endpoint_is_source(&move.where))
-		return false;
-	/* The kernel finds it there itself. */
-	if (move.where.port == dgram->port &&
-	    (dgram->flags & SKS_DGRAM_WILDCARD ||
-	     sks_endpoint_same_address(&move.where, &dgram->bound)))
+	    !is_steered(dgram, &move.where))
 		return false;
 	if (!sks_dgram_holds(dgram, fd)) {
 		sks_dgram_forget(fd);
@@ -132,9 +185,35 @@ bool sks_connect(struct sks_dgram *dgram, int fd, const struct sockaddr *addr, s
 	move.sock = sks_reply_socket_make(dgram, fd, &move.where, &move.peer, &yields);
 	if (move.sock < 0)
 		return false;
+	kept = keep(dgram, fd);
 	done = move_over(&move);
+	put_aside(&move, kept, done);
 	(void)sks_raw(SYS_close, move.sock);
 	if (done)
-		sks_dgram_connected(fd);
+		sks_dgram_connected(fd, kept && sks_fd_cookie(kept) == dgram->cookie ? kept : 0);
 	return done;
+}
+
+void sks_connect_back(struct sks_dgram *dgram, int fd)
+{
+	const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+	int original = dgram->original;
+
+	if (!original || !sks_dgram_holds(dgram, fd) ||
+	    sks_fd_cookie(original) != dgram->original_cookie)
+		return;
+	(void)sks_raw(SYS_connect, original, &nobody, sizeof(nobody));
+	if (!replace(dgram, fd, original))
+		return;
+	(void)sks_raw(SYS_close, original);
+	sks_dgram_restored(fd);
+}
+
+void sks_connect_polled(struct sks_dgram *dgram, int epoll, int op, const struct epoll_event *event)
+{
+	dgram->epoll = op == EPOLL_CTL_DEL ? 0 : epoll;
+	if (op == EPOLL_CTL_DEL)
+		return;
+	dgram->epoll_events = event->events;
+	dgram->epoll_data = event->data.u64;
 }

@@ -2,7 +2,8 @@
 /*
  * Owns connect(2) of a socket that is steered to. The kernel would find it only by the port that it
  * is bound to; so another one takes its place, which is bound to what the peer has asked, and
- * connected to the peer.
+ * connected to the peer. The server's own is kept meanwhile, if it has ever received anything: a
+ * server that has one client after the other connects it anew.
  */
 #ifndef SKSTEER_CONNECT_H
 #define SKSTEER_CONNECT_H
@@ -12,7 +13,14 @@
 
 #include "dgram.h"
 
-/* True: fd is connected. Else connect(2) is to do what it does, which has been said. */
+struct epoll_event;
+
+/* True: fd is connected. Else connect(2) is to do what it does; what went wrong has been said. */
 bool sks_connect(struct sks_dgram *dgram, int fd, const struct sockaddr *addr, socklen_t len);
+/* The server connects it anew: its own socket is back, where it was kept. */
+void sks_connect_back(struct sks_dgram *dgram, int fd);
+/* The server has told epoll(7) of fd so. */
+void sks_connect_polled(struct sks_dgram *dgram, int epoll, int op,
+			const struct epoll_event *event);
 
 #endif

@@ -10,8 +10,10 @@
 #include "../common/raw.h"
 #include "control.h"
 #include "fd.h"
+#include "report.h"
 
 struct sks_udp *sks_udp;
+_Atomic bool sks_sandboxed;
 
 bool sks_udp_begin(void)
 {
@@ -77,6 +79,11 @@ static void set(int fd, const struct sks_dgram *dgram, uint32_t flags)
 	entry->port = dgram->port;
 	entry->cookie = dgram->cookie;
 	entry->bound = dgram->bound;
+	entry->original = dgram->original;
+	entry->original_cookie = dgram->original_cookie;
+	entry->epoll = dgram->epoll;
+	entry->epoll_events = dgram->epoll_events;
+	entry->epoll_data = dgram->epoll_data;
 	atomic_store(&entry->flags, flags);
 }
 
@@ -95,7 +102,7 @@ void sks_dgram_adopt(int fd)
 	struct sks_dgram dgram, *known;
 	uint32_t flags;
 
-	if (fd < 0 || fd >= SKS_FDS || !sks_udp_begin() || !has_memory() ||
+	if (fd < 0 || fd >= SKS_FDS || sks_sandboxed || !sks_udp_begin() || !has_memory() ||
 	    !read_socket(fd, &dgram, &flags))
 		return;
 	known = &sks_udp->fds[fd];
@@ -110,7 +117,7 @@ void sks_dgram_adopt(int fd)
 	/* Of an IPv6 socket, for what comes by IPv4. */
 	if (!enable(fd, IPPROTO_IP, SKS_ORIGDST4) && !(flags & SKS_DGRAM_V6))
 		return;
-	set(fd, &dgram, flags | SKS_DGRAM_STEERED | SKS_DGRAM_SURE);
+	set(fd, &dgram, flags | SKS_DGRAM_STEERED);
 }
 
 /*
@@ -125,6 +132,15 @@ static bool is_inherited(int fd, struct sks_dgram *ret_dgram, uint32_t *ret_flag
 					 : option(fd, IPPROTO_IP, SKS_ORIGDST4) == 1;
 }
 
+/* Standard input and output, or as sd_listen_fds(3). Whatever else comes by is not even looked at. */
+static bool may_be_passed(int fd)
+{
+	const struct sks_config *config = &sks_memory->config;
+
+	return config->spec_len && (config->named | config->unnamed) & SKS_UDP &&
+	       (unsigned int)fd < 3 + config->passed;
+}
+
 struct sks_dgram *sks_dgram_look(int fd)
 {
 	struct sks_dgram dgram, *known;
@@ -135,8 +151,7 @@ struct sks_dgram *sks_dgram_look(int fd)
 	known = &sks_udp->fds[fd];
 	if (known->flags & (SKS_DGRAM_STEERED | SKS_DGRAM_CONNECTED))
 		return known;
-	if (known->flags || !sks_memory->config.spec_len ||
-	    !((sks_memory->config.named | sks_memory->config.unnamed) & SKS_UDP))
+	if (known->flags || !may_be_passed(fd))
 		return NULL;
 	if (is_inherited(fd, &dgram, &flags) && has_memory()) {
 		set(fd, &dgram, flags | SKS_DGRAM_STEERED);
@@ -155,40 +170,107 @@ void sks_dgram_forget(int fd)
 /* Nothing is forgotten: a vfork(2)ed child, which dups before it execs, has its parent's memory. */
 void sks_dgram_duplicate(int fd, int other)
 {
-	const struct sks_dgram *dgram = sks_dgram_find(fd, SKS_DGRAM_STEERED | SKS_DGRAM_CONNECTED);
+	const struct sks_dgram *dgram = sks_dgram_peek(fd, SKS_DGRAM_STEERED | SKS_DGRAM_CONNECTED);
+	struct sks_dgram copy;
 
-	if (fd == other || other < 0)
+	if (!dgram || fd == other || other < 0 || other >= SKS_FDS)
 		return;
-	sks_dgram_doubt((unsigned int)other, (unsigned int)other);
-	if (dgram && other < SKS_FDS)
-		set(other, dgram, dgram->flags & ~SKS_DGRAM_SURE);
+	copy = *dgram;
+	copy.original = 0;
+	copy.epoll = 0;
+	set(other, &copy, dgram->flags);
 }
 
-void sks_dgram_connected(int fd)
+void sks_dgram_connected(int fd, int original)
 {
 	struct sks_dgram dgram = sks_udp->fds[fd];
 
+	dgram.original = original;
+	dgram.original_cookie = original ? dgram.cookie : 0;
 	dgram.cookie = sks_fd_cookie(fd);
-	set(fd, &dgram, SKS_DGRAM_CONNECTED | (dgram.flags & SKS_DGRAM_V6));
+	set(fd, &dgram, SKS_DGRAM_CONNECTED | (dgram.flags & ~SKS_DGRAM_STEERED));
 }
 
-void sks_dgram_doubt(unsigned int first, unsigned int last)
+void sks_dgram_restored(int fd)
+{
+	struct sks_dgram dgram = sks_udp->fds[fd];
+
+	dgram.cookie = dgram.original_cookie;
+	dgram.original = 0;
+	dgram.original_cookie = 0;
+	set(fd, &dgram, SKS_DGRAM_STEERED | (dgram.flags & ~SKS_DGRAM_CONNECTED));
+}
+
+void sks_dgram_closing(unsigned int first, unsigned int last)
 {
 	sks_reply_sockets_doubt(&sks_udp->replies, first, last);
+}
+
+/* What was kept for a socket that is gone goes, too. */
+static void close_original(struct sks_dgram *dgram, int fd)
+{
+	if (sks_dgram_holds(dgram, fd))
+		return;
+	if (sks_fd_cookie(dgram->original) == dgram->original_cookie)
+		(void)sks_raw(SYS_close, dgram->original);
+	dgram->original = 0;
+	dgram->flags = 0;
+}
+
+void sks_dgram_closed(unsigned int first, unsigned int last)
+{
+	bool any = false;
+
+	sks_reply_sockets_doubt(&sks_udp->replies, first, last);
 	for (; first <= last && first < sks_udp->end; first++) {
-		if (sks_udp->fds[first].flags & SKS_DGRAM_SURE)
-			sks_udp->fds[first].flags &= ~SKS_DGRAM_SURE;
+		struct sks_dgram *dgram = &sks_udp->fds[first];
+
+		any |= dgram->flags & SKS_DGRAM_STEERED;
+		if (dgram->flags & SKS_DGRAM_CONNECTED && dgram->original && !sks_sandboxed)
+			close_original(dgram, (int)first);
+	}
+	if (any && !sks_sandboxed)
+		sks_reply_sockets_look(&sks_udp->replies);
+}
+
+bool sks_dgram_holds(const struct sks_dgram *dgram, int fd)
+{
+	return sks_fd_cookie(fd) == dgram->cookie;
+}
+
+void sks_dgram_ask(const struct sks_dgram *dgram, uint32_t flag, bool wanted)
+{
+	uint64_t cookie = dgram->cookie;
+
+	for (uint32_t i = 0; i < sks_udp->end; i++) {
+		struct sks_dgram *entry = &sks_udp->fds[i];
+
+		if (!(entry->flags & SKS_DGRAM_STEERED) || entry->cookie != cookie)
+			continue;
+		if (wanted)
+			entry->flags |= flag;
+		else
+			entry->flags &= ~flag;
 	}
 }
 
-bool sks_dgram_holds(struct sks_dgram *dgram, int fd)
+void sks_dgram_pass_over(int fd)
 {
-	if (dgram->flags & SKS_DGRAM_SURE)
-		return true;
-	/* First, so that a close(2) after the look is not overlooked. */
-	dgram->flags |= SKS_DGRAM_SURE;
-	if (sks_fd_cookie(fd) == dgram->cookie)
-		return true;
-	dgram->flags &= ~SKS_DGRAM_SURE;
-	return false;
+	if (fd >= 0 && fd < SKS_FDS && !sks_udp->fds[fd].flags)
+		sks_udp->fds[fd].flags = SKS_DGRAM_LOOKED;
+}
+
+/* What we do from here on is nothing that a filter of system calls could mind. */
+void sks_udp_sandbox(void)
+{
+	const struct sks_config *config = sks_config_get();
+	bool any = false;
+
+	if (sks_sandboxed)
+		return;
+	for (uint32_t i = 0; sks_udp && !any && i < sks_udp->end; i++)
+		any = sks_udp->fds[i].flags & SKS_DGRAM_STEERED;
+	if (any && config)
+		sks_report_sandbox(config);
+	sks_sandboxed = true;
 }

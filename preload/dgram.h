@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * Owns which descriptors are UDP sockets that the helper steers to, so that answers are to leave
- * from where was asked. An entry may be out of date: so a socket is asked for its cookie before
- * anything is done with it that would do harm to another one, once after each close(2) of its
- * number. Such a close changes nothing else: it may be a vfork(2)ed child's, which has our memory
- * and descriptors of its own.
+ * from where was asked. Not all ways to close a descriptor are seen, so an entry may be out of
+ * date: a socket is asked for its cookie before anything is sent otherwise than the server would.
+ *
+ * A process that may be in a sandbox (seccomp(2)) makes no system call any more but its own.
  */
 #ifndef SKSTEER_DGRAM_H
 #define SKSTEER_DGRAM_H
@@ -24,13 +24,22 @@
 #define SKS_DGRAM_ASKED6    16u	 /* ... IPV6_RECVORIGDSTADDR */
 #define SKS_DGRAM_V6	    32u	 /* an AF_INET6 socket */
 #define SKS_DGRAM_WILDCARD  64u	 /* bound to no address */
-#define SKS_DGRAM_SURE	    128u /* its cookie was seen, and nobody has closed it since */
+#define SKS_DGRAM_CORKED    128u /* the server puts datagrams together (UDP_CORK) */
+#define SKS_DGRAM_ASKER	    256u /* it has received something */
 
 struct sks_dgram {
 	_Atomic uint32_t flags;
 	uint16_t port;	 /* that it is bound to, or (CONNECTED) was before */
 	uint64_t cookie; /* SO_COOKIE */
 	struct sks_endpoint bound;
+	/* CONNECTED: the server's own socket, out of the way, for when it connects otherwise; or 0.
+	 */
+	int original;
+	uint64_t original_cookie;
+	/* As epoll_ctl(2) has it, since connect(2) may put another socket in its place. */
+	int epoll; /* 0: in none */
+	uint32_t epoll_events;
+	uint64_t epoll_data;
 };
 
 struct sks_udp {
@@ -48,8 +57,12 @@ extern struct sks_udp *sks_udp;
 /* For a process whose spec names UDP, or that has a socket steered. False: no memory. */
 bool sks_udp_begin(void);
 
-/* What hooks ask first: NULL in nearly all cases. */
-static inline struct sks_dgram *sks_dgram_find(int fd, uint32_t flags)
+/* Has this process begun to go into a sandbox? */
+extern _Atomic bool sks_sandboxed;
+void sks_udp_sandbox(void);
+
+/* Whoever it is, in a sandbox as well. NULL in nearly all cases. */
+static inline struct sks_dgram *sks_dgram_peek(int fd, uint32_t flags)
 {
 	struct sks_udp *udp = sks_udp;
 
@@ -58,11 +71,19 @@ static inline struct sks_dgram *sks_dgram_find(int fd, uint32_t flags)
 	return udp->fds[fd].flags & flags ? &udp->fds[fd] : NULL;
 }
 
+/* What hooks ask first. */
+static inline struct sks_dgram *sks_dgram_find(int fd, uint32_t flags)
+{
+	struct sks_dgram *dgram = sks_dgram_peek(fd, flags);
+
+	return dgram && !sks_sandboxed ? dgram : NULL;
+}
+
 /* The same of a socket that is about to receive: an inherited one is looked at, once. */
 struct sks_dgram *sks_dgram_look(int fd);
 static inline struct sks_dgram *sks_dgram_receiver(int fd)
 {
-	return __builtin_expect(!sks_udp, 1) ? NULL : sks_dgram_look(fd);
+	return __builtin_expect(!sks_udp, 1) || sks_sandboxed ? NULL : sks_dgram_look(fd);
 }
 
 /* The helper steers to fd now, a UDP socket. */
@@ -71,16 +92,27 @@ void sks_dgram_adopt(int fd);
 void sks_dgram_forget(int fd);
 /* other is a duplicate of fd. */
 void sks_dgram_duplicate(int fd, int other);
-/* fd is now a socket that is connected where the entry's one was asked. */
-void sks_dgram_connected(int fd);
-/* Whoever is at these numbers, or was, is to be asked again. */
-void sks_dgram_doubt(unsigned int first, unsigned int last);
-/* Is fd still the socket that the entry is about? Where there is a doubt, a system call. */
-bool sks_dgram_holds(struct sks_dgram *dgram, int fd);
+/*
+ * fd is now a socket that is connected where the entry's one was asked, which is kept as original,
+ * or 0; or it is that one again.
+ */
+void sks_dgram_connected(int fd, int original);
+void sks_dgram_restored(int fd);
+/* The server is about to close what is at these numbers, or has done so. */
+void sks_dgram_closing(unsigned int first, unsigned int last);
+void sks_dgram_closed(unsigned int first, unsigned int last);
+/* Is fd still the socket that the entry is about? A system call. */
+bool sks_dgram_holds(const struct sks_dgram *dgram, int fd);
+/* The server has (not) asked for IP(V6)_RECVORIGDSTADDR: of the socket, by whichever descriptor. */
+void sks_dgram_ask(const struct sks_dgram *dgram, uint32_t flag, bool wanted);
+/* It is not for us to look at: the server itself wants to be told where datagrams were sent to. */
+void sks_dgram_pass_over(int fd);
 
 /* Of what the server passes to a call about fd. */
 static inline bool sks_dgram_may_read(int fd, const void *bytes, size_t len)
 {
+	if (sks_sandboxed)
+		return bytes || !len;
 	return sks_readable(&sks_udp->pages, fd, bytes, len);
 }
 

@@ -115,7 +115,6 @@ static void make_way(int fd, const struct sockaddr *addr, socklen_t len)
 	struct sks_prefix prefix;
 	uint16_t port;
 
-	sks_dgram_forget(fd);
 	if (is_readable(fd, addr, len) && !sks_prefix_from_sockaddr(addr, len, &prefix, &port) &&
 	    port)
 		sks_reply_sockets_leave(&sks_udp->replies, port);
@@ -140,6 +139,7 @@ SKS_EXPORT int bind(int fd, const struct sockaddr *addr, socklen_t len)
 			return sks_fail(err);
 		errno = saved;
 	}
+	sks_dgram_forget(fd); /* an earlier one's entry */
 	if (sks_choose(config, addr, len, &choice))
 		return serve_bound(config, fd, &choice);
 	sks_remember(fd, NULL);

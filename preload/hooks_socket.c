@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,6 +22,8 @@
 #include "export.h"
 #include "options.h"
 #include "real.h"
+
+#define OPT_UDP_CORK 1
 
 #ifndef F_DUPFD_CLOEXEC
 #define F_DUPFD_CLOEXEC 1030
@@ -34,9 +38,39 @@ int fcntl64(int fd, int cmd, ...);
 
 SKS_EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
-	struct sks_dgram *dgram = sks_dgram_find(fd, SKS_DGRAM_STEERED);
+	struct sks_dgram *dgram = sks_dgram_find(fd, SKS_DGRAM_STEERED | SKS_DGRAM_CONNECTED);
 
-	return dgram && sks_connect(dgram, fd, addr, len) ? 0 : sks_real_connect(fd, addr, len);
+	if (dgram && dgram->flags & SKS_DGRAM_CONNECTED)
+		sks_connect_back(dgram, fd);
+	return dgram && dgram->flags & SKS_DGRAM_STEERED && sks_connect(dgram, fd, addr, len)
+		       ? 0
+		       : sks_real_connect(fd, addr, len);
+}
+
+/* connect(2) may put another socket in its place, which epoll(7) has to learn then. */
+SKS_EXPORT int epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
+{
+	struct sks_dgram *dgram = sks_dgram_find(fd, SKS_DGRAM_STEERED | SKS_DGRAM_CONNECTED);
+	int ret = sks_real_epoll_ctl(epoll, op, fd, event);
+
+	if (dgram && !ret)
+		sks_connect_polled(dgram, epoll, op, event);
+	return ret;
+}
+
+/* Where rights are given up for good, a filter of system calls mostly follows. */
+SKS_EXPORT int prctl(int option, ...)
+{
+	unsigned long arg[4];
+	va_list args;
+
+	va_start(args, option);
+	for (int i = 0; i < 4; i++)
+		arg[i] = va_arg(args, unsigned long);
+	va_end(args);
+	if ((option == PR_SET_NO_NEW_PRIVS || option == PR_SET_SECCOMP) && sks_config_get())
+		sks_udp_sandbox();
+	return sks_real_prctl(option, arg[0], arg[1], arg[2], arg[3]);
 }
 
 /* What says that the server wants to be told where datagrams were sent to, or 0. */
@@ -47,17 +81,22 @@ static uint32_t asks_for(int level, int name)
 	return level == IPPROTO_IPV6 && name == SKS_ORIGDST6 ? SKS_DGRAM_ASKED6 : 0;
 }
 
-/* We want it always; the kernel is told nothing else. */
-static int ask(struct sks_dgram *dgram, uint32_t flag, const void *value, socklen_t len)
+/* As the kernel reads a switch: by its first byte where it is shorter than an int. */
+static bool is_on(const void *value, socklen_t len)
 {
-	int wanted = 0;
+	int on = 0;
 
-	memcpy(&wanted, value, len < sizeof(wanted) ? 1 : sizeof(wanted));
-	if (wanted)
-		dgram->flags |= flag;
-	else
-		dgram->flags &= ~flag;
-	return 0;
+	memcpy(&on, value, len < sizeof(on) ? 1 : sizeof(on));
+	return on;
+}
+
+static void note_option(struct sks_dgram *dgram, int fd, int level, int name, const void *value,
+			socklen_t len)
+{
+	if (level == IPPROTO_UDP && name == OPT_UDP_CORK && len)
+		sks_dgram_ask(dgram, SKS_DGRAM_CORKED, is_on(value, len));
+	if (sks_option_is_sent(level, name) && sks_dgram_holds(dgram, fd))
+		sks_reply_sockets_set(&sks_udp->replies, dgram->cookie, level, name, value, len);
 }
 
 SKS_EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
@@ -66,15 +105,20 @@ SKS_EXPORT int setsockopt(int fd, int level, int name, const void *value, sockle
 	uint32_t flag;
 	int ret;
 
+	flag = sks_udp ? asks_for(level, name) : 0;
+	if (!dgram && flag)
+		sks_dgram_pass_over(fd);
 	if (!dgram)
 		return sks_real_setsockopt(fd, level, name, value, len);
-	flag = asks_for(level, name);
+	/* We want it always; the kernel is told nothing else. */
 	if (flag && len && sks_dgram_may_read(fd, value, len < 4 ? 1 : 4) &&
-	    sks_dgram_holds(dgram, fd))
-		return ask(dgram, flag, value, len);
+	    sks_dgram_holds(dgram, fd)) {
+		sks_dgram_ask(dgram, flag, is_on(value, len));
+		return 0;
+	}
 	ret = sks_real_setsockopt(fd, level, name, value, len);
-	if (!ret && sks_option_is_sent(level, name))
-		sks_reply_sockets_set(&sks_udp->replies, dgram->cookie, level, name, value, len);
+	if (!ret)
+		note_option(dgram, fd, level, name, value, len);
 	return ret;
 }
 
@@ -91,11 +135,63 @@ SKS_EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *l
 	return 0;
 }
 
+static inline void closing(unsigned int first, unsigned int last)
+{
+	if (__builtin_expect(sks_udp != NULL, 0))
+		sks_dgram_closing(first, last);
+}
+
+static inline void closed(unsigned int first, unsigned int last)
+{
+	int saved = errno;
+
+	if (__builtin_expect(sks_udp != NULL, 0))
+		sks_dgram_closed(first, last);
+	errno = saved;
+}
+
+SKS_EXPORT int close(int fd)
+{
+	int ret;
+
+	closing((unsigned int)fd, (unsigned int)fd);
+	ret = sks_real_close(fd);
+	closed((unsigned int)fd, (unsigned int)fd);
+	return ret;
+}
+
+SKS_EXPORT int close_range(unsigned int first, unsigned int last, int flags)
+{
+	int ret;
+
+	closing(first, last);
+	ret = sks_real_close_range(first, last, flags);
+	closed(first, last);
+	return ret;
+}
+
+SKS_EXPORT void closefrom(int first)
+{
+	unsigned int from = first < 0 ? 0 : (unsigned int)first;
+
+	closing(from, UINT32_MAX);
+	sks_real_closefrom(first);
+	closed(from, UINT32_MAX);
+}
+
 static int duplicated(int fd, int other)
 {
 	if (other >= 0 && __builtin_expect(sks_udp != NULL, 0))
 		sks_dgram_duplicate(fd, other);
 	return other;
+}
+
+/* What is at the number of the new one is closed by the way. */
+static int duplicated_over(int fd, int wanted, int other)
+{
+	if (other >= 0 && fd != wanted)
+		closed((unsigned int)wanted, (unsigned int)wanted);
+	return duplicated(fd, other);
 }
 
 SKS_EXPORT int dup(int fd)
@@ -105,37 +201,14 @@ SKS_EXPORT int dup(int fd)
 
 SKS_EXPORT int dup2(int fd, int other)
 {
-	return duplicated(fd, sks_real_dup2(fd, other));
+	closing((unsigned int)other, (unsigned int)other);
+	return duplicated_over(fd, other, sks_real_dup2(fd, other));
 }
 
 SKS_EXPORT int dup3(int fd, int other, int flags)
 {
-	return duplicated(fd, sks_real_dup3(fd, other, flags));
-}
-
-/* Before, so that no other thread is sure of what comes after. */
-static inline void doubt(unsigned int first, unsigned int last)
-{
-	if (__builtin_expect(sks_udp != NULL, 0))
-		sks_dgram_doubt(first, last);
-}
-
-SKS_EXPORT int close(int fd)
-{
-	doubt((unsigned int)fd, (unsigned int)fd);
-	return sks_real_close(fd);
-}
-
-SKS_EXPORT int close_range(unsigned int first, unsigned int last, int flags)
-{
-	doubt(first, last);
-	return sks_real_close_range(first, last, flags);
-}
-
-SKS_EXPORT void closefrom(int first)
-{
-	doubt(first < 0 ? 0 : (unsigned int)first, UINT32_MAX);
-	sks_real_closefrom(first);
+	closing((unsigned int)other, (unsigned int)other);
+	return duplicated_over(fd, other, sks_real_dup3(fd, other, flags));
 }
 
 static int controlled(int fd, int cmd, int ret)

@@ -54,11 +54,18 @@ static ssize_t receive_from(struct sks_dgram *dgram, int fd, void *buf, size_t n
 	return got;
 }
 
+/* More is not received at once by any call, and by some refused. */
+static size_t at_most(size_t n)
+{
+	return n < SKS_LENGTH_MAX ? n : SKS_LENGTH_MAX;
+}
+
 SKS_EXPORT ssize_t recv(int fd, void *buf, size_t n, int flags)
 {
 	struct sks_dgram *dgram = sks_dgram_receiver(fd);
 
-	return dgram ? receive_into(dgram, fd, buf, n, flags) : sks_real_recv(fd, buf, n, flags);
+	return dgram ? receive_into(dgram, fd, buf, at_most(n), flags)
+		     : sks_real_recv(fd, buf, n, flags);
 }
 
 SKS_EXPORT ssize_t recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *addr,
@@ -66,13 +73,19 @@ SKS_EXPORT ssize_t recvfrom(int fd, void *buf, size_t n, int flags, struct socka
 {
 	struct sks_dgram *dgram = sks_dgram_receiver(fd);
 
-	return dgram ? receive_from(dgram, fd, buf, n, flags, addr, len)
+	return dgram ? receive_from(dgram, fd, buf, at_most(n), flags, addr, len)
 		     : sks_real_recvfrom(fd, buf, n, flags, addr, len);
+}
+
+/* In a sandbox as well: the control message that is ours has still to be taken out. */
+static struct sks_dgram *find_receiver(int fd)
+{
+	return sks_sandboxed ? sks_dgram_peek(fd, SKS_DGRAM_STEERED) : sks_dgram_receiver(fd);
 }
 
 SKS_EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
-	struct sks_dgram *dgram = sks_dgram_receiver(fd);
+	struct sks_dgram *dgram = find_receiver(fd);
 
 	return dgram && msg ? sks_receive(dgram, fd, msg, flags) : sks_real_recvmsg(fd, msg, flags);
 }
@@ -80,53 +93,56 @@ SKS_EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 SKS_EXPORT int recvmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags,
 			struct timespec *timeout)
 {
-	struct sks_dgram *dgram = sks_dgram_receiver(fd);
+	struct sks_dgram *dgram = find_receiver(fd);
 
 	return dgram && msgs ? sks_receive_many(dgram, fd, msgs, n, flags, timeout)
 			     : sks_real_recvmmsg(fd, msgs, n, flags, timeout);
 }
 
-/* read(2) is on everything; what is none of ours any more is read as what it is. */
-static struct sks_dgram *find_reader(int fd, size_t n)
-{
-	struct sks_dgram *dgram = sks_dgram_find(fd, SKS_DGRAM_STEERED);
-
-	/* To read nothing leaves a datagram where it is, to receive nothing does not. */
-	if (!dgram || !n)
-		return NULL;
-	if (sks_dgram_holds(dgram, fd))
-		return dgram;
-	sks_dgram_forget(fd);
-	return NULL;
-}
-
+/*
+ * read(2) is on everything: what has taken a closed socket's place without our seeing is read as
+ * what it is. To read nothing leaves a datagram where it is, to receive nothing does not.
+ */
 SKS_EXPORT ssize_t read(int fd, void *buf, size_t n)
 {
-	struct sks_dgram *dgram = find_reader(fd, n);
+	struct sks_dgram *dgram = sks_dgram_find(fd, SKS_DGRAM_STEERED);
+	int saved = errno;
+	ssize_t got;
 
-	return dgram ? receive_into(dgram, fd, buf, n, 0) : sks_real_read(fd, buf, n);
+	if (!dgram || !n)
+		return sks_real_read(fd, buf, n);
+	got = receive_into(dgram, fd, buf, at_most(n), 0);
+	if (got >= 0 || errno != ENOTSOCK)
+		return got;
+	errno = saved;
+	return sks_real_read(fd, buf, n);
 }
 
-static size_t total(const struct iovec *iov, int n)
+static bool is_nothing(const struct iovec *iov, int n)
 {
-	size_t sum = 0;
-
-	for (int i = 0; i < n && !sum; i++)
-		sum = iov[i].iov_len;
-	return sum;
+	for (int i = 0; i < n; i++) {
+		if (iov[i].iov_len)
+			return false;
+	}
+	return true;
 }
 
 SKS_EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)
 {
 	struct sks_dgram *dgram = sks_dgram_find(fd, SKS_DGRAM_STEERED);
 	struct msghdr msg = { .msg_iov = (struct iovec *)iov };
+	int saved = errno;
+	ssize_t got;
 
 	if (!dgram || n <= 0 || n > SKS_IOV_MAX ||
-	    !sks_dgram_may_read(fd, iov, (size_t)n * sizeof(*iov)) ||
-	    !find_reader(fd, total(iov, n)))
+	    !sks_dgram_may_read(fd, iov, (size_t)n * sizeof(*iov)) || is_nothing(iov, n))
 		return sks_real_readv(fd, iov, n);
 	msg.msg_iovlen = (size_t)n;
-	return sks_receive(dgram, fd, &msg, 0);
+	got = sks_receive(dgram, fd, &msg, 0);
+	if (got >= 0 || errno != ENOTSOCK)
+		return got;
+	errno = saved;
+	return sks_real_readv(fd, iov, n);
 }
 
 SKS_EXPORT ssize_t __read_chk(int fd, void *buf, size_t n, size_t room)

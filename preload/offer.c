@@ -20,6 +20,9 @@
 
 #define RETRY_US (20 * 1000)
 
+/* An answer to a client is worth less waiting: it asks again. */
+#define REPLY_US (100 * 1000)
+
 static _Atomic int64_t resting_until, spent;
 
 /* All slow answers together may cost what one that never comes costs. */
@@ -226,7 +229,7 @@ int sks_offer_reply_socket(const struct sks_config *config, int fd, const struct
 {
 	struct sks_request req;
 	struct sks_reply reply;
-	int64_t deadline = 0;
+	int64_t deadline = sks_now_us() + REPLY_US;
 	int err;
 
 	err = begin(config, SKS_OP_REPLY_SOCKET, &req);

@@ -39,7 +39,6 @@ static const struct option sent[] = {
 	{ IPPROTO_IPV6, IPV6_DONTFRAG, false },
 	{ IPPROTO_IPV6, OPT_IPV6_UNICAST_IF, false },
 	{ IPPROTO_IPV6, OPT_IPV6_AUTOFLOWLABEL, false },
-	{ IPPROTO_UDP, UDP_CORK, false },
 	{ IPPROTO_UDP, OPT_UDP_SEGMENT, false },
 	{ SOL_SOCKET, SO_PRIORITY, false },
 };

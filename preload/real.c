@@ -34,6 +34,8 @@ enum name {
 	CLOSE,
 	CLOSE_RANGE,
 	CLOSEFROM,
+	EPOLL_CTL,
+	PRCTL,
 	READ_CHK,
 	RECV_CHK,
 	RECVFROM_CHK,
@@ -65,6 +67,8 @@ static const char names[NAMES][15] = {
 	[CLOSE] = "close",
 	[CLOSE_RANGE] = "close_range",
 	[CLOSEFROM] = "closefrom",
+	[EPOLL_CTL] = "epoll_ctl",
+	[PRCTL] = "prctl",
 	[READ_CHK] = "__read_chk",
 	[RECV_CHK] = "__recv_chk",
 	[RECVFROM_CHK] = "__recvfrom_chk",
@@ -213,6 +217,16 @@ int sks_real_close_range(unsigned int first, unsigned int last, int flags)
 	REAL(CLOSE_RANGE, sks_real_close_range, SYS_close_range, first, last, flags);
 }
 
+int sks_real_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
+{
+	REAL(EPOLL_CTL, sks_real_epoll_ctl, SYS_epoll_ctl, epoll, op, fd, event);
+}
+
+int sks_real_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
+{
+	REAL(PRCTL, sks_real_prctl, SYS_prctl, option, a, b, c, d);
+}
+
 ssize_t sks_real_recv(int fd, void *buf, size_t n, int flags)
 {
 	__typeof__(&sks_real_recv) real = (__typeof__(&sks_real_recv))look_up(RECV);
@@ -232,21 +246,26 @@ int sks_real_dup2(int fd, int other)
 	return (int)syscall(SYS_dup3, fd, other, 0);
 }
 
+void sks_real_closefrom(int first)
+{
+	__typeof__(&sks_real_closefrom) real = (__typeof__(&sks_real_closefrom))look_up(CLOSEFROM);
+	unsigned int from = first < 0 ? 0 : (unsigned int)first;
+
+	if (real)
+		real(first);
+	else if (syscall(SYS_close_range, from, ~0u, 0) < 0)
+		for (long fd = sysconf(_SC_OPEN_MAX); fd-- > (long)from;)
+			(void)syscall(SYS_close, fd);
+}
+
 /* Whoever calls these has a libc that has them. */
 #define REAL_CHK(name, function, ...)                                          \
 	__typeof__(&(function)) real = (__typeof__(&(function)))look_up(name); \
 	if (!real)                                                             \
+		real = (__typeof__(&(function)))resolve(name);                 \
+	if (!real)                                                             \
 		__builtin_trap();                                              \
 	return real(__VA_ARGS__)
-
-void sks_real_closefrom(int first)
-{
-	__typeof__(&sks_real_closefrom) real = (__typeof__(&sks_real_closefrom))look_up(CLOSEFROM);
-
-	if (!real)
-		__builtin_trap();
-	real(first);
-}
 
 ssize_t sks_real_read_chk(int fd, void *buf, size_t n, size_t room)
 {

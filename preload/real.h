@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
+struct epoll_event;
 struct mmsghdr; /* which not all headers define alike */
 
 /*
@@ -48,6 +49,8 @@ int sks_real_fcntl64(int fd, int cmd, long arg);
 int sks_real_close(int fd);
 int sks_real_close_range(unsigned int first, unsigned int last, int flags);
 void sks_real_closefrom(int first);
+int sks_real_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event);
+int sks_real_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
 /* Of glibc's fortified programs: these do not return where n is more than room. */
 ssize_t sks_real_read_chk(int fd, void *buf, size_t n, size_t room);
 ssize_t sks_real_recv_chk(int fd, void *buf, size_t n, size_t room, int flags);

@@ -64,7 +64,8 @@ static void prepare(int fd, struct msghdr *real, const struct msghdr *msg, int d
 		real->msg_namelen = sizeof(stand_in->name);
 	}
 	/* What the server has not asked for takes no room from what it has. */
-	if (!msg->msg_control || msg->msg_controllen < OWN_ROOM) {
+	if (!msg->msg_control || msg->msg_controllen < OWN_ROOM ||
+	    !sks_dgram_may_read(fd, msg->msg_control, msg->msg_controllen)) {
 		real->msg_control = stand_in->control;
 		real->msg_controllen = sizeof(stand_in->control);
 	}
@@ -116,6 +117,23 @@ static bool is_plain(const struct sks_dgram *dgram, const struct sks_endpoint *w
 	return !sks_endpoint_is_source(where) || sks_endpoint_same_address(where, &dgram->bound);
 }
 
+static void note(struct sks_dgram *dgram, int fd, const struct msghdr *real,
+		 const struct msghdr *msg, const struct sks_origdst *origdst)
+{
+	struct sks_endpoint peer;
+
+	if (!origdst->found && !(real->msg_flags & MSG_CTRUNC)) {
+		sks_dgram_forget(fd); /* another socket has taken its place */
+		return;
+	}
+	if (!origdst->found || !sks_endpoint_from(&peer, real->msg_name, real->msg_namelen))
+		return;
+	if (!(dgram->flags & SKS_DGRAM_ASKER))
+		dgram->flags |= SKS_DGRAM_ASKER;
+	sks_asked_note(sks_udp->asked, dgram->port, &peer, &origdst->where, msg->msg_name,
+		       !is_plain(dgram, &origdst->where));
+}
+
 /* What has come is the server's now; what it has not asked for is ours. Returns the length. */
 static ssize_t finish(struct sks_dgram *dgram, int fd, ssize_t len, const struct msghdr *real,
 		      struct msghdr *msg, int flags)
@@ -124,24 +142,17 @@ static ssize_t finish(struct sks_dgram *dgram, int fd, ssize_t len, const struct
 		.keep4 = dgram->flags & SKS_DGRAM_ASKED4,
 		.keep6 = dgram->flags & SKS_DGRAM_ASKED6,
 	};
-	struct sks_endpoint peer;
 
 	return_control(fd, real, msg, &origdst);
-	if (!(flags & MSG_ERRQUEUE)) {
-		if (!origdst.found && !(real->msg_flags & MSG_CTRUNC))
-			sks_dgram_forget(fd); /* another socket has taken its place */
-		else if (origdst.found &&
-			 sks_endpoint_from(&peer, real->msg_name, real->msg_namelen))
-			sks_asked_note(sks_udp->asked, dgram->port, &peer, &origdst.where,
-				       msg->msg_name, !is_plain(dgram, &origdst.where));
-	}
+	if (!(flags & MSG_ERRQUEUE) && !sks_sandboxed)
+		note(dgram, fd, real, msg, &origdst);
 	return_name(fd, real, msg);
 	return return_length(len, real, msg, flags);
 }
 
 static void look_at_times(void)
 {
-	if (!(++sks_udp->receives % LOOK_EVERY))
+	if (!sks_sandboxed && !(++sks_udp->receives % LOOK_EVERY))
 		sks_reply_sockets_look(&sks_udp->replies);
 }
 
@@ -174,13 +185,15 @@ ssize_t sks_receive(struct sks_dgram *dgram, int fd, struct msghdr *msg, int fla
 	struct msghdr real;
 	ssize_t len;
 
-	if (dgram->flags & SKS_DGRAM_CONNECTED)
+	if (dgram->flags & SKS_DGRAM_CONNECTED && !sks_sandboxed)
 		return receive_connected(dgram, fd, msg, flags);
 	if (!sks_dgram_may_read(fd, msg, sizeof(*msg)))
 		return sks_real_recvmsg(fd, msg, flags);
 	look_at_times();
 	prepare(fd, &real, msg, sks_dgram_domain(dgram), &stand_in);
 	len = sks_real_recvmsg(fd, &real, flags);
+	if (len < 0 && errno == ENOTSOCK)
+		sks_dgram_forget(fd);
 	return len < 0 ? len : finish(dgram, fd, len, &real, msg, flags);
 }
 
@@ -243,7 +256,7 @@ int sks_receive_many(struct sks_dgram *dgram, int fd, struct mmsghdr *msgs, unsi
 {
 	int got;
 
-	if (dgram->flags & SKS_DGRAM_CONNECTED) {
+	if (dgram->flags & SKS_DGRAM_CONNECTED && !sks_sandboxed) {
 		got = sks_real_recvmmsg(fd, msgs, n, flags, timeout);
 		for (int i = 0; i < got; i++)
 			name_peer(dgram, fd, &msgs[i].msg_hdr);

@@ -10,7 +10,8 @@ struct mmsghdr; /* which not all headers define alike */
 
 #include "dgram.h"
 
-#define SKS_IOV_MAX 1024 /* UIO_MAXIOV: with more parts the kernel refuses */
+#define SKS_IOV_MAX    1024	   /* UIO_MAXIOV: with more parts the kernel refuses */
+#define SKS_LENGTH_MAX 0x7ffff000u /* MAX_RW_COUNT */
 
 /* As recvmsg(2), of the socket that the entry is about, whatever the server calls. */
 ssize_t sks_receive(struct sks_dgram *dgram, int fd, struct msghdr *msg, int flags);

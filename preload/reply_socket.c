@@ -33,6 +33,7 @@
 /* Descriptors out of the way of the server's: select(2) takes none from 1024 on. */
 #define HIGHEST 4096
 #define ROOM	160
+#define SHARE	16 /* of its descriptors one in so many may be ours */
 
 #define END(replies) ((replies)->all + SKS_REPLY_SETS * SKS_REPLY_WAYS)
 
@@ -52,16 +53,17 @@ static bool is_for(const struct sks_reply_socket *reply, const struct sks_dgram 
 	       sks_endpoint_is_v4(&reply->where) == sks_endpoint_is_v4(where);
 }
 
+/* A close(2) after the look at the cookie is not overlooked: it counts before and after. */
 static bool is_ours(struct sks_reply_socket *reply)
 {
-	if (reply->sure)
+	uint32_t doubts = reply->doubts;
+
+	if (reply->sure_at == doubts)
 		return true;
-	/* First, so that a close(2) after the look is not overlooked. */
-	reply->sure = true;
-	if (sks_fd_cookie(reply->fd) == reply->cookie)
-		return true;
-	reply->sure = false;
-	return false;
+	if (sks_fd_cookie(reply->fd) != reply->cookie)
+		return false;
+	reply->sure_at = doubts;
+	return true;
 }
 
 void sks_reply_sockets_doubt(struct sks_reply_sockets *replies, unsigned int first,
@@ -69,10 +71,11 @@ void sks_reply_sockets_doubt(struct sks_reply_sockets *replies, unsigned int fir
 {
 	struct sks_reply_socket *reply = replies->all;
 
-	for (; replies->clock && reply < END(replies); reply++) {
-		if (reply->sure && (unsigned int)reply->fd >= first &&
-		    (unsigned int)reply->fd <= last)
-			reply->sure = false;
+	if (!replies->lowest || last < replies->lowest)
+		return;
+	for (; reply < END(replies); reply++) {
+		if ((unsigned int)reply->fd >= first && (unsigned int)reply->fd <= last)
+			reply->doubts++;
 	}
 }
 
@@ -81,6 +84,7 @@ static void empty(struct sks_reply_socket *reply)
 {
 	if (sks_fd_cookie(reply->fd) == reply->cookie)
 		(void)sks_raw(SYS_close, reply->fd);
+	sks_udp->replies.n--;
 	atomic_store(&reply->state, 0);
 }
 
@@ -133,27 +137,59 @@ static bool is_refused(const struct sks_reply_socket *set, const struct sks_dgra
 	return false;
 }
 
-/* A place that is free, refused, or else the one that has not been used for the longest time. */
-static struct sks_reply_socket *take_place(struct sks_reply_sockets *replies,
-					   struct sks_reply_socket *set)
+static struct sks_reply_socket *oldest_of(struct sks_reply_sockets *replies,
+					  struct sks_reply_socket *first, size_t n)
 {
 	struct sks_reply_socket *oldest = NULL;
-	uint32_t free_state, live = LIVE;
 
-	for (int i = 0; i < SKS_REPLY_WAYS; i++) {
-		free_state = set[i].state;
-		if ((!free_state || free_state == REFUSED) &&
-		    atomic_compare_exchange_strong(&set[i].state, &free_state, BUSY))
-			return &set[i];
-		if (free_state == LIVE &&
-		    (!oldest || replies->clock - set[i].used > replies->clock - oldest->used))
-			oldest = &set[i];
+	for (size_t i = 0; i < n; i++) {
+		if (first[i].state == LIVE &&
+		    (!oldest || replies->clock - first[i].used > replies->clock - oldest->used))
+			oldest = &first[i];
 	}
-	if (!oldest || !atomic_compare_exchange_strong(&oldest->state, &live, BUSY))
+	return oldest;
+}
+
+/* False: it is in use. */
+static bool evict(struct sks_reply_socket *reply)
+{
+	uint32_t live = LIVE;
+
+	if (!reply || !atomic_compare_exchange_strong(&reply->state, &live, BUSY))
+		return false;
+	empty(reply);
+	return true;
+}
+
+static uint64_t file_limit(void)
+{
+	struct {
+		uint64_t now, most;
+	} limit;
+
+	return sks_raw(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) ? HIGHEST : limit.now;
+}
+
+/* A place that is free, refused, or else the one that has not been used for the longest time. */
+static struct sks_reply_socket *take_place(struct sks_reply_sockets *replies,
+					   struct sks_reply_socket *set, uint64_t limit)
+{
+	uint32_t most = limit / SHARE > 1 ? (uint32_t)(limit / SHARE) : 1, seen;
+
+	if (replies->n >= most &&
+	    !evict(oldest_of(replies, replies->all, END(replies) - replies->all)))
 		return NULL;
-	empty(oldest);
-	live = 0;
-	return atomic_compare_exchange_strong(&oldest->state, &live, BUSY) ? oldest : NULL;
+	for (int tries = 0; tries < 2; tries++) {
+		for (int i = 0; i < SKS_REPLY_WAYS; i++) {
+			seen = set[i].state;
+			if ((!seen || seen == REFUSED) &&
+			    atomic_compare_exchange_strong(&set[i].state, &seen, BUSY))
+				return &set[i];
+		}
+		if (!evict(oldest_of(replies, set, SKS_REPLY_WAYS)))
+			break;
+	}
+	return NULL;
 }
 
 static void fill(struct sks_reply_socket *reply, const struct sks_dgram *dgram, int fd,
@@ -164,16 +200,13 @@ static void fill(struct sks_reply_socket *reply, const struct sks_dgram *dgram, 
 	reply->where = *where;
 }
 
-/* Where the server does not count on its descriptors being. */
-static int move_up(int fd)
+int sks_reply_socket_move_up(int fd)
 {
-	struct {
-		uint64_t now, most;
-	} limit;
+	uint64_t limit = file_limit();
 	long high, first = HIGHEST - ROOM;
 
-	if (!sks_raw(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) && limit.now < HIGHEST)
-		first = (long)limit.now - ROOM;
+	if (limit < HIGHEST)
+		first = (long)limit - (limit < 2 * ROOM ? (long)limit / SHARE + 1 : ROOM);
 	high = first > 2 ? sks_raw(SYS_fcntl, fd, F_DUPFD_CLOEXEC, first) : -1;
 	if (high < 0)
 		return fd;
@@ -208,7 +241,7 @@ static struct sks_reply_socket *make(struct sks_reply_socket *set, const struct 
 	bool yields = false;
 	int sock = sks_reply_socket_make(dgram, fd, where, NULL, &yields);
 
-	reply = take_place(&sks_udp->replies, set);
+	reply = take_place(&sks_udp->replies, set, file_limit());
 	if (!reply) {
 		if (sock >= 0)
 			(void)sks_raw(SYS_close, sock);
@@ -220,10 +253,13 @@ static struct sks_reply_socket *make(struct sks_reply_socket *set, const struct 
 		atomic_store(&reply->state, REFUSED);
 		return NULL;
 	}
-	reply->fd = move_up(sock);
+	sks_udp->replies.n++;
+	reply->fd = sks_reply_socket_move_up(sock);
 	reply->cookie = sks_fd_cookie(reply->fd);
+	if (!sks_udp->replies.lowest || (uint32_t)reply->fd < sks_udp->replies.lowest)
+		sks_udp->replies.lowest = (uint32_t)reply->fd;
 	reply->yields = yields;
-	reply->sure = true;
+	reply->sure_at = reply->doubts;
 	reply->used = ++sks_udp->replies.clock;
 	atomic_store(&reply->state, LIVE | 1);
 	return reply;

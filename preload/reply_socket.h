@@ -13,12 +13,13 @@
 #include "endpoint.h"
 
 #define SKS_REPLY_SETS 16
-#define SKS_REPLY_WAYS 8 /* so at most 128 descriptors in a process */
+#define SKS_REPLY_WAYS 8 /* so at most 128 descriptors, and a sixteenth of RLIMIT_NOFILE */
 
 struct sks_reply_socket {
 	_Atomic uint32_t state; /* how many use it, and whether it is there (reply_socket.c) */
 	_Atomic uint32_t used;	/* when, by the table's clock */
-	_Atomic bool sure;	/* its cookie was seen, and nobody has closed it since */
+	/* Its cookie was seen when so often somebody had closed its number: see is_ours(). */
+	_Atomic uint32_t sure_at, doubts;
 	int fd;
 	int server_fd;		   /* by which it was asked for, maybe closed since */
 	uint64_t cookie;	   /* its own */
@@ -30,6 +31,8 @@ struct sks_reply_socket {
 
 struct sks_reply_sockets {
 	_Atomic uint32_t clock;
+	_Atomic uint32_t n;	 /* that are there */
+	_Atomic uint32_t lowest; /* descriptor that was ever one, or 0 */
 	struct sks_reply_socket all[SKS_REPLY_SETS * SKS_REPLY_WAYS]; /* a set after the other */
 };
 
@@ -47,7 +50,7 @@ void sks_reply_socket_put(struct sks_reply_socket *reply, bool broken);
 
 /* The server is about to bind that port itself: none of ours is in its way. 0: any port. */
 void sks_reply_sockets_leave(struct sks_reply_sockets *replies, uint16_t port);
-/* The server may have closed what is at these numbers. */
+/* The server closes, or has closed, what is at these numbers. */
 void sks_reply_sockets_doubt(struct sks_reply_sockets *replies, unsigned int first,
 			     unsigned int last);
 /* Closes those that the helper has taken back, and those whose server socket has been closed. */
@@ -56,6 +59,8 @@ void sks_reply_sockets_look(struct sks_reply_sockets *replies);
 void sks_reply_sockets_set(struct sks_reply_sockets *replies, uint64_t server, int level, int name,
 			   const void *value, socklen_t len);
 
+/* To a number where the server does not count on its descriptors being. Returns that, or fd. */
+int sks_reply_socket_move_up(int fd);
 /*
  * A new socket of the server socket's kind, with its options, bound where was asked. peer: the only
  * one that it is to receive from, or NULL: it receives nothing. The caller's, or -errno;

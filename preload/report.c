@@ -218,3 +218,12 @@ void sks_report_unfit(const struct sks_config *config)
 	sks_text_str(&line.text, " is not shared");
 	sks_line_write(&line, &config->log, severity(config));
 }
+
+void sks_report_sandbox(const struct sks_config *config)
+{
+	struct sks_line line;
+
+	sks_line_start(&line);
+	sks_text_str(&line.text, "the server goes into a sandbox: from here on " OWN_PORT);
+	sks_line_write(&line, &config->log, SKS_WARN);
+}

@@ -12,6 +12,8 @@ void sks_report_silence(const struct sks_config *config, enum sks_op op, int err
 /* The helper answered: its refusal, its warning, or that fd is steered. */
 void sks_report_reply(const struct sks_config *config, enum sks_op op, int fd,
 		      const struct sks_reply *reply);
+/* From now on answers to datagrams leave from the server's own port. */
+void sks_report_sandbox(const struct sks_config *config);
 /* A socket that was to take over port wanted is not registered there, so listen(2) fails. */
 void sks_report_stranded(const struct sks_config *config, uint16_t wanted);
 /* bind(2) to port wanted went to another one instead. */

@@ -23,12 +23,17 @@ static inline void sks_version_wait(int tries)
 		sks_pause_us(100);
 }
 
-/* True: the caller writes, until sks_version_end(). */
-static inline bool sks_version_begin(_Atomic uint32_t *version)
+/*
+ * True: the caller writes, until sks_version_end(). *ret_broken: whoever wrote last has not come to
+ * the end, and may never, or much later; so each part of the record has to tell whether it is whole.
+ */
+static inline bool sks_version_begin(_Atomic uint32_t *version, bool *ret_broken)
 {
-	for (int tries = 0; tries < SKS_VERSION_SPINS + SKS_VERSION_NAPS; tries++) {
-		uint32_t seen = atomic_load_explicit(version, memory_order_relaxed);
+	uint32_t seen = 0;
 
+	*ret_broken = false;
+	for (int tries = 0; tries < SKS_VERSION_SPINS + SKS_VERSION_NAPS; tries++) {
+		seen = atomic_load_explicit(version, memory_order_relaxed);
 		if (!(seen & 1) && atomic_compare_exchange_weak_explicit(version, &seen, seen + 1,
 									 memory_order_acquire,
 									 memory_order_relaxed)) {
@@ -38,7 +43,8 @@ static inline bool sks_version_begin(_Atomic uint32_t *version)
 		}
 		sks_version_wait(tries);
 	}
-	return false;
+	*ret_broken = true;
+	return seen & 1 && atomic_compare_exchange_strong(version, &seen, seen + 2);
 }
 
 static inline void sks_version_end(_Atomic uint32_t *version)
@@ -46,7 +52,7 @@ static inline void sks_version_end(_Atomic uint32_t *version)
 	atomic_fetch_add_explicit(version, 1, memory_order_release);
 }
 
-/* An even version, after which the record is read; odd: nobody could wait that long. */
+/* An even version, after which the record is read; odd: nobody should wait any longer. */
 static inline uint32_t sks_version_read(_Atomic uint32_t *version)
 {
 	uint32_t seen = 1;
