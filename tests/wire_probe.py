@@ -130,7 +130,7 @@ RECORDS = {
     "port-without-family": request(CHECK, port=7777),
     "address-of-another-family": request(CHECK, family=socket.AF_UNIX, port=7777),
     "address-beyond-ipv4": request(CHECK, family=socket.AF_INET, port=7777, addr=b"x" * 16),
-    "register-with-scope": request(scope=1),
+    "register-with-scope": request(scope=2),  # 1 is a flag
     "register-with-pid": request(pid=1),
     "check-with-scope": request(CHECK, family=socket.AF_INET6, port=7777, scope=1),
     "status-with-port": request(STATUS, b"", port=7777),
