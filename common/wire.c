@@ -160,7 +160,8 @@ static bool reply_socket_is_sound(const struct sks_request *req)
 {
 	size_t len = req->family == AF_INET ? 4 : sizeof(req->peer_addr);
 
-	return req->cookie && req->port && !req->mode && !req->spec_len && !req->label[0] &&
+	return req->cookie && req->port && !req->mode && !req->spec_len &&
+	       all_zero(req->label + sizeof(req->token), sizeof(req->label) - sizeof(req->token)) &&
 	       !req->pid && all_zero(req->peer_addr + len, sizeof(req->peer_addr) - len) &&
 	       !req->peer_port == all_zero(req->peer_addr, sizeof(req->peer_addr));
 }
@@ -188,9 +189,11 @@ int sks_request_check(const struct sks_request *req, size_t record_len)
 		return -EPROTO;
 	if (req->op < SKS_OP_CHECK || req->op > SKS_OP_REPLY_SOCKET || req->mode > SKS_MODE_STANDBY)
 		return -EPROTO;
-	if (!address_is_sound(req) || !label_is_padded(req->label))
+	if (!address_is_sound(req))
 		return -EPROTO;
 	if (req->op == SKS_OP_REPLY_SOCKET)
 		return reply_socket_is_sound(req) ? 0 : -EPROTO;
+	if (!label_is_padded(req->label))
+		return -EPROTO;
 	return weight_is_sound(req) && !req->cookie ? 0 : -EPROTO;
 }

@@ -28,7 +28,7 @@
 #define SKS_SOCKET_PATH	  "/run/sksteer/helper.sock"
 #define SKS_INSTANCE_SIZE 16u
 #define SKS_LABEL_SIZE	  64u /* SKS_LABEL_MAX and its NUL */
-#define SKS_REPLY_TEXT	  476u
+#define SKS_REPLY_TEXT	  464u
 
 enum sks_op {
 	SKS_OP_CHECK =
@@ -49,7 +49,8 @@ enum sks_op {
 	SKS_OP_REPLY_SOCKET = 13, /* fd: an unbound UDP socket of the sender's, which the helper
 				     binds to family, addr, scope and port, where datagrams are
 				     steered to the registered socket that has the cookie, so that
-				     answers leave from there. The sender has to have that one */
+				     answers leave from there. The sender is the service's
+				     user, or has been given the token */
 };
 
 enum sks_mode {
@@ -96,7 +97,10 @@ struct sks_request {
 		uint8_t instance[SKS_INSTANCE_SIZE]; /* random; zero from sksteerctl */
 		uint8_t peer_addr[16]; /* REPLY_SOCKET: as addr, of the same family; or 0 */
 	};
-	char label[SKS_LABEL_SIZE]; /* NUL-padded; empty: ephemeral */
+	union {
+		char label[SKS_LABEL_SIZE]; /* NUL-padded; empty: ephemeral */
+		uint64_t token;		    /* REPLY_SOCKET: as REGISTER's reply had it, or 0 */
+	};
 	union {
 		uint32_t scope; /* OPEN, REPLY_SOCKET: sin6_scope_id; else 0 */
 		uint32_t flags; /* REGISTER: SKS_REGISTER_... */
@@ -113,8 +117,12 @@ struct sks_reply {
 			     REPLY_SOCKET: 1; 0 when the port yields to sockets of others, so that
 			     it is to be kept no longer than it is used */
 	int32_t err;
-	uint16_t place;		   /* CHECK: enum sks_place; else 0 */
-	uint16_t port;		   /* of SKS_PLACE_ELSEWHERE: bind to it, 0: to any; else 0 */
+	uint16_t place;	   /* CHECK: enum sks_place; else 0 */
+	uint16_t port;	   /* of SKS_PLACE_ELSEWHERE: bind to it, 0: to any; else 0 */
+	uint32_t reserved; /* 0 */
+	/* REGISTER of a UDP socket, for whoever has it: asks for reply sockets, whichever user that
+	 * is by then. Good until the helper ends. Else 0. */
+	uint64_t token;
 	char text[SKS_REPLY_TEXT]; /* one line, NUL-terminated, no newline; may be empty */
 };
 _Static_assert(sizeof(struct sks_reply) == 488, "wire ABI");

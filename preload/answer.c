@@ -165,6 +165,8 @@ static long answer(struct sks_dgram *dgram, int fd, const struct msghdr *msg, in
 		ret = send_from_address(fd, msg, &where, flags);
 	else if (way == SKS_FROM_PORT)
 		ret = send_from_port(dgram, fd, msg, &where, flags);
+	if (way != SKS_AS_IT_IS)
+		sks_asked_answered(sks_udp->asked, msg->msg_name);
 	*ret_as_it_is = is_no_way(ret);
 	return ret;
 }

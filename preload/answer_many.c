@@ -72,8 +72,10 @@ static long send_run(struct sks_dgram *dgram, int fd, struct mmsghdr *msgs, cons
 		malformed |= !msg->msg_controllen;
 	}
 	sent = malformed ? -EOPNOTSUPP : sks_raw(SYS_sendmmsg, reply->fd, real, run->n, flags);
-	for (long i = 0; i < sent; i++)
+	for (long i = 0; i < sent; i++) {
 		msgs[i].msg_len = real[i].msg_len;
+		sks_asked_answered(sks_udp->asked, msgs[i].msg_hdr.msg_name);
+	}
 	sks_reply_socket_put(reply, false);
 	return sent;
 }

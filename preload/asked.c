@@ -186,7 +186,6 @@ static bool find_recent(struct sks_asked *asked, uint16_t port, const struct sks
 	if (!sks_version_holds(&recent->version, version) || !same ||
 	    (hints->has_source && !sks_endpoint_same_address(&where, &hints->source)))
 		return false;
-	recent->answered = true;
 	*ret_where = where;
 	*ret_asked = when;
 	return true;
@@ -231,6 +230,14 @@ static int place_for(const struct bucket *bucket, uint32_t tag, uint16_t port,
 			oldest = i;
 	}
 	return is_free >= 0 ? is_free : oldest;
+}
+
+void sks_asked_answered(struct sks_asked *asked, const void *name)
+{
+	struct recent *recent = find_place(set_of(asked, name), name);
+
+	if (recent && !recent->answered)
+		recent->answered = true;
 }
 
 /*

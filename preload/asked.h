@@ -34,6 +34,9 @@ struct sks_asked *sks_asked_map(void);
 void sks_asked_note(struct sks_asked *asked, uint16_t port, const struct sks_endpoint *peer,
 		    const struct sks_endpoint *where, const void *name, bool needed);
 
+/* What has come with the peer's address there is answered. */
+void sks_asked_answered(struct sks_asked *asked, const void *name);
+
 /* Where the peer has sent what is to be answered now; false: that is not known any more. */
 bool sks_asked_find(struct sks_asked *asked, uint16_t port, const struct sks_endpoint *peer,
 		    const struct sks_hints *hints, struct sks_endpoint *ret_where);

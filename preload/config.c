@@ -277,22 +277,6 @@ static bool map_memory(void)
 	return true;
 }
 
-/* As sd_listen_fds(3), but for whom they are meant. */
-static uint32_t count_passed(void)
-{
-	static const char name[] = "LISTEN_FDS=";
-	uint32_t n = 0;
-
-	for (char **entry = environ; entry && *entry; entry++) {
-		const char *value = *entry + sizeof(name) - 1;
-
-		if (!strncmp(*entry, name, sizeof(name) - 1) &&
-		    sks_uint_parse(value, strlen(value), SKS_FDS - 3, &n))
-			n = 0;
-	}
-	return n;
-}
-
 static bool copy_environment(void)
 {
 	const char *values[VARIABLES] = { NULL };
@@ -311,8 +295,8 @@ static bool copy_environment(void)
 	set_instance(values[INSTANCE]);
 	config->told = values[WARNED] && !strcmp(values[WARNED], "1");
 	/* Sockets that were registered before exec(2) are known by nothing else. */
-	if (config->spec_len && (config->named | config->unnamed) & SKS_UDP && sks_udp_begin())
-		config->passed = count_passed();
+	if (config->spec_len && (config->named | config->unnamed) & SKS_UDP)
+		(void)sks_udp_begin();
 	return true;
 }
 

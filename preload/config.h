@@ -25,7 +25,6 @@ struct sks_config {
 	char socket[128]; /* more than a socket's path can have: too long a one is refused, not cut */
 	struct sks_log log;
 
-	uint32_t passed; /* descriptors from 3 on that the program was started with (LISTEN_FDS) */
 	uint8_t named;	 /* protocols with a clause that names its listener */
 	uint8_t unnamed; /* protocols with a clause that does not */
 	/* Protocols in which every listener is meant, for the label has a spec that we do not know.

@@ -78,6 +78,7 @@ static void set(int fd, const struct sks_dgram *dgram, uint32_t flags)
 	atomic_store(&entry->flags, 0);
 	entry->port = dgram->port;
 	entry->cookie = dgram->cookie;
+	entry->token = dgram->token;
 	entry->bound = dgram->bound;
 	entry->original = dgram->original;
 	entry->original_cookie = dgram->original_cookie;
@@ -97,7 +98,7 @@ static bool has_memory(void)
 	return asked;
 }
 
-void sks_dgram_adopt(int fd)
+void sks_dgram_adopt(int fd, uint64_t token)
 {
 	struct sks_dgram dgram, *known;
 	uint32_t flags;
@@ -106,8 +107,11 @@ void sks_dgram_adopt(int fd)
 	    !read_socket(fd, &dgram, &flags))
 		return;
 	known = &sks_udp->fds[fd];
-	if (known->flags & SKS_DGRAM_STEERED && known->cookie == dgram.cookie)
+	dgram.token = token;
+	if (known->flags & SKS_DGRAM_STEERED && known->cookie == dgram.cookie) {
+		known->token = token;
 		return; /* told already, and what the server has asked for since is known */
+	}
 	if (option(fd, IPPROTO_IP, SKS_ORIGDST4) == 1)
 		flags |= SKS_DGRAM_ASKED4;
 	if (flags & SKS_DGRAM_V6 && option(fd, IPPROTO_IPV6, SKS_ORIGDST6) == 1)
@@ -132,13 +136,12 @@ static bool is_inherited(int fd, struct sks_dgram *ret_dgram, uint32_t *ret_flag
 					 : option(fd, IPPROTO_IP, SKS_ORIGDST4) == 1;
 }
 
-/* Standard input and output, or as sd_listen_fds(3). Whatever else comes by is not even looked at. */
-static bool may_be_passed(int fd)
+/* Whoever names no UDP listener has none to inherit. */
+static bool may_inherit(void)
 {
 	const struct sks_config *config = &sks_memory->config;
 
-	return config->spec_len && (config->named | config->unnamed) & SKS_UDP &&
-	       (unsigned int)fd < 3 + config->passed;
+	return config->spec_len && (config->named | config->unnamed) & SKS_UDP;
 }
 
 struct sks_dgram *sks_dgram_look(int fd)
@@ -151,7 +154,7 @@ struct sks_dgram *sks_dgram_look(int fd)
 	known = &sks_udp->fds[fd];
 	if (known->flags & (SKS_DGRAM_STEERED | SKS_DGRAM_CONNECTED))
 		return known;
-	if (known->flags || !may_be_passed(fd))
+	if (known->flags || !may_inherit())
 		return NULL;
 	if (is_inherited(fd, &dgram, &flags) && has_memory()) {
 		set(fd, &dgram, flags | SKS_DGRAM_STEERED);

@@ -31,6 +31,7 @@ struct sks_dgram {
 	_Atomic uint32_t flags;
 	uint16_t port;	 /* that it is bound to, or (CONNECTED) was before */
 	uint64_t cookie; /* SO_COOKIE */
+	uint64_t token;	 /* that the helper gave for it */
 	struct sks_endpoint bound;
 	/* CONNECTED: the server's own socket, out of the way, for when it connects otherwise; or 0.
 	 */
@@ -87,7 +88,7 @@ static inline struct sks_dgram *sks_dgram_receiver(int fd)
 }
 
 /* The helper steers to fd now, a UDP socket. */
-void sks_dgram_adopt(int fd);
+void sks_dgram_adopt(int fd, uint64_t token);
 /* It is another socket now: nothing is known of it. */
 void sks_dgram_forget(int fd);
 /* other is a duplicate of fd. */

@@ -58,7 +58,7 @@ SKS_EXPORT int epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
 	return ret;
 }
 
-/* Where rights are given up for good, a filter of system calls mostly follows. */
+/* From here on a filter of system calls may mind what is not the server's own. */
 SKS_EXPORT int prctl(int option, ...)
 {
 	unsigned long arg[4];
@@ -68,7 +68,7 @@ SKS_EXPORT int prctl(int option, ...)
 	for (int i = 0; i < 4; i++)
 		arg[i] = va_arg(args, unsigned long);
 	va_end(args);
-	if ((option == PR_SET_NO_NEW_PRIVS || option == PR_SET_SECCOMP) && sks_config_get())
+	if (option == PR_SET_SECCOMP && sks_config_get())
 		sks_udp_sandbox();
 	return sks_real_prctl(option, arg[0], arg[1], arg[2], arg[3]);
 }

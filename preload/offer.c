@@ -21,7 +21,8 @@
 #define RETRY_US (20 * 1000)
 
 /* An answer to a client is worth less waiting: it asks again. */
-#define REPLY_US (100 * 1000)
+#define REPLY_US      (250 * 1000)
+#define REPLY_REST_US (10 * 1000 * 1000)
 
 static _Atomic int64_t resting_until, spent;
 
@@ -170,6 +171,14 @@ int sks_offer_open(const struct sks_config *config, int fd, const struct sockadd
 int sks_offer(const struct sks_config *config, enum sks_op op, int fd, uint16_t wanted,
 	      int64_t *deadline)
 {
+	uint64_t token;
+
+	return sks_offer_datagrams(config, op, fd, wanted, deadline, &token);
+}
+
+int sks_offer_datagrams(const struct sks_config *config, enum sks_op op, int fd, uint16_t wanted,
+			int64_t *deadline, uint64_t *ret_token)
+{
 	struct sks_request req;
 	struct sks_reply reply;
 	int err;
@@ -181,6 +190,7 @@ int sks_offer(const struct sks_config *config, enum sks_op op, int fd, uint16_t 
 	if (op == SKS_OP_REGISTER)
 		req.flags = SKS_REGISTER_ANSWERS;
 	err = ask(config, &req, fd, deadline, false, &reply, NULL);
+	*ret_token = err ? 0 : reply.token;
 	return judge(config, op, fd, err, &reply);
 }
 
@@ -229,22 +239,25 @@ int sks_offer_reply_socket(const struct sks_config *config, int fd, const struct
 {
 	struct sks_request req;
 	struct sks_reply reply;
-	int64_t deadline = sks_now_us() + REPLY_US;
-	int err;
+	static _Atomic int64_t rests_until;
+	int64_t now = sks_now_us();
+	int err = now < rests_until ? -ETIMEDOUT : begin(config, SKS_OP_REPLY_SOCKET, &req);
 
-	err = begin(config, SKS_OP_REPLY_SOCKET, &req);
 	if (err)
 		return err;
 	req.family = (uint16_t)sks_dgram_domain(dgram);
 	req.port = where->port;
 	req.scope = where->scope;
 	req.cookie = dgram->cookie;
+	req.token = dgram->token;
 	put_endpoint(where, req.family, req.addr);
 	if (peer) {
 		req.peer_port = peer->port;
 		put_endpoint(peer, req.family, req.peer_addr);
 	}
-	err = ask(config, &req, fd, &deadline, false, &reply, NULL);
+	err = call(config, &req, fd, now + REPLY_US, false, &reply, NULL);
+	if (err == -ETIMEDOUT)
+		rests_until = sks_now_us() + REPLY_REST_US;
 	err = judge(config, SKS_OP_REPLY_SOCKET, fd, err, &reply);
 	if (!err)
 		*ret_yields = !reply.steered;

@@ -8,6 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../common/raw.h"
+
 enum name {
 	BIND,
 	LISTEN,
@@ -36,6 +38,7 @@ enum name {
 	CLOSEFROM,
 	EPOLL_CTL,
 	PRCTL,
+	SYSCALL,
 	READ_CHK,
 	RECV_CHK,
 	RECVFROM_CHK,
@@ -69,6 +72,7 @@ static const char names[NAMES][15] = {
 	[CLOSEFROM] = "closefrom",
 	[EPOLL_CTL] = "epoll_ctl",
 	[PRCTL] = "prctl",
+	[SYSCALL] = "syscall",
 	[READ_CHK] = "__read_chk",
 	[RECV_CHK] = "__recv_chk",
 	[RECVFROM_CHK] = "__recvfrom_chk",
@@ -103,11 +107,25 @@ void sks_real_resolve(void)
 		(void)resolve(name);
 }
 
+/* Not syscall(3), which is a hook of ours as well. */
+static long plain6(long number, long a, long b, long c, long d, long e, long f)
+{
+	long ret = sks_raw6(number, a, b, c, d, e, f);
+
+	if (ret >= 0 || ret < -4095)
+		return ret;
+	errno = (int)-ret;
+	return -1;
+}
+#define PLAIN(number, a, b, c, d, e, f, ...) \
+	plain6(number, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+#define plain(...) PLAIN(__VA_ARGS__, 0, 0, 0, 0, 0, 0)
+
 /* The call as the next object has it, else as the kernel has it. */
 #define REAL(name, function, number, ...)                                      \
 	__typeof__(&(function)) real = (__typeof__(&(function)))look_up(name); \
 	return real ? real(__VA_ARGS__)                                        \
-		    : (__typeof__(function(__VA_ARGS__)))syscall(number, __VA_ARGS__)
+		    : (__typeof__(function(__VA_ARGS__)))plain(number, __VA_ARGS__)
 
 int sks_real_bind(int fd, const struct sockaddr *addr, socklen_t len)
 {
@@ -227,12 +245,19 @@ int sks_real_prctl(int option, unsigned long a, unsigned long b, unsigned long c
 	REAL(PRCTL, sks_real_prctl, SYS_prctl, option, a, b, c, d);
 }
 
+long sks_real_syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+	long (*real)(long number, ...) = (long (*)(long number, ...))look_up(SYSCALL);
+
+	return real ? real(number, a, b, c, d, e, f) : plain6(number, a, b, c, d, e, f);
+}
+
 ssize_t sks_real_recv(int fd, void *buf, size_t n, int flags)
 {
 	__typeof__(&sks_real_recv) real = (__typeof__(&sks_real_recv))look_up(RECV);
 
 	return real ? real(fd, buf, n, flags)
-		    : (ssize_t)syscall(SYS_recvfrom, fd, buf, n, flags, NULL, NULL);
+		    : (ssize_t)plain(SYS_recvfrom, fd, buf, n, flags, NULL, NULL);
 }
 
 int sks_real_dup2(int fd, int other)
@@ -242,8 +267,8 @@ int sks_real_dup2(int fd, int other)
 	if (real)
 		return real(fd, other);
 	if (fd == other) /* dup3(2) does not take it */
-		return syscall(SYS_fcntl, fd, F_GETFD) < 0 ? -1 : fd;
-	return (int)syscall(SYS_dup3, fd, other, 0);
+		return plain(SYS_fcntl, fd, F_GETFD) < 0 ? -1 : fd;
+	return (int)plain(SYS_dup3, fd, other, 0);
 }
 
 void sks_real_closefrom(int first)
@@ -253,9 +278,9 @@ void sks_real_closefrom(int first)
 
 	if (real)
 		real(first);
-	else if (syscall(SYS_close_range, from, ~0u, 0) < 0)
+	else if (plain(SYS_close_range, from, ~0u, 0) < 0)
 		for (long fd = sysconf(_SC_OPEN_MAX); fd-- > (long)from;)
-			(void)syscall(SYS_close, fd);
+			(void)plain(SYS_close, fd);
 }
 
 /* Whoever calls these has a libc that has them. */

@@ -112,7 +112,9 @@ void sks_report_silence(const struct sks_config *config, enum sks_op op, int err
 	if (absent)
 		sks_text_str(&line.text, " (start one as root: sksteerd)");
 	else if (err == -ETIMEDOUT)
-		sks_text_str(&line.text, " (this process does not ask again for 60 s)");
+		sks_text_str(&line.text, op == SKS_OP_REPLY_SOCKET
+						 ? " (this process does not ask again for 10 s)"
+						 : " (this process does not ask again for 60 s)");
 	sks_line_write(&line, &config->log, severity(config));
 }
 

@@ -30,7 +30,7 @@ listeners = []  # the helper's own, one at a time
 
 def reply(err=0, text=b"", version=2, steered=True, place=0, port=0):
     steered = int(err == 0 and steered)
-    return struct.pack("=HHiHH476s", version, steered, err, place, port, text)
+    return struct.pack("=HHiHHIQ464s", version, steered, err, place, port, 0, 0, text)
 
 
 def describe(record, fds):
@@ -108,7 +108,7 @@ def answer(conn, how, op):
         "refuse": reply(-errno.EACCES, b"80/tcp refused: \x1b[31mroot's"),
         "refuse-tersely": reply(-errno.EACCES),
         "positive-error": reply(5),
-        "endless-text": reply(0, b"x" * 476),
+        "endless-text": reply(0, b"x" * 464),
         "other-reply": reply(0, b"", 1),
         "short-reply": reply()[:100],
         "long-reply": reply() + b"x",

@@ -67,7 +67,7 @@ def call(op, sock, spec=b"", label=b"", extra=instance, **given):
         assert conn.recv(64) == struct.pack("=H6x", VERSION)
         socket.send_fds(conn, [head + spec], [sock.fileno()])
         record = conn.recv(4096)
-    _, steered, err, _, _, text = struct.unpack("=HHiHH476s", record)
+    _, steered, err, _, _, _, _, text = struct.unpack("=HHiHHIQ464s", record)
     text = text.rstrip(b"\0").decode()
     word = errno.errorcode[-err] if err else "steered" if steered else "yields"
     return f"{word} {text}".rstrip()

@@ -79,7 +79,7 @@ def receive(conn):
         os.close(fd)
     if not record:
         return "no answer"
-    version, steered, err, _, _, text = struct.unpack("=HHiHH476s", record)
+    version, steered, err, _, _, _, _, text = struct.unpack("=HHiHHIQ464s", record)
     assert version == VERSION and steered in (0, not err) and text.endswith(b"\0")
     text = text.rstrip(b"\0").decode("ascii")
     assert text.isprintable(), text
