@@ -235,7 +235,7 @@ static void put_endpoint(const struct sks_endpoint *end, uint16_t family, uint8_
 
 int sks_offer_reply_socket(const struct sks_config *config, int fd, const struct sks_dgram *dgram,
 			   const struct sks_endpoint *where, const struct sks_endpoint *peer,
-			   bool *ret_yields)
+			   bool anew, bool *ret_yields)
 {
 	struct sks_request req;
 	struct sks_reply reply;
@@ -256,10 +256,23 @@ int sks_offer_reply_socket(const struct sks_config *config, int fd, const struct
 		put_endpoint(peer, req.family, req.peer_addr);
 	}
 	err = call(config, &req, fd, now + REPLY_US, false, &reply, NULL);
+	if (!err && reply.err == -EPERM && anew)
+		return -EPERM; /* the caller asks for another token, and then again */
 	if (err == -ETIMEDOUT)
 		rests_until = sks_now_us() + REPLY_REST_US;
 	err = judge(config, SKS_OP_REPLY_SOCKET, fd, err, &reply);
 	if (!err)
 		*ret_yields = !reply.steered;
 	return err;
+}
+
+uint64_t sks_offer_token(const struct sks_config *config, int fd)
+{
+	struct sks_request req;
+	struct sks_reply reply;
+
+	if (begin(config, SKS_OP_SHARED, &req) ||
+	    call(config, &req, fd, sks_now_us() + REPLY_US, false, &reply, NULL))
+		return 0;
+	return reply.token;
 }

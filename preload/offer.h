@@ -54,11 +54,14 @@ struct sks_endpoint;
 /*
  * Has fd, an unbound UDP socket, bound where answers of a registered one are to leave from; peer:
  * the only one that it is to receive from, or NULL. 0, with *ret_yields: others may have that port
- * any time. -errno: refused, or as above.
+ * any time. -errno: refused, or as above; -EPERM where anew is set has not been said.
  */
 int sks_offer_reply_socket(const struct sks_config *config, int fd, const struct sks_dgram *dgram,
 			   const struct sks_endpoint *where, const struct sks_endpoint *peer,
-			   bool *ret_yields);
+			   bool anew, bool *ret_yields);
+
+/* The token of a registered UDP socket, as a helper that has started anew has it; or 0. */
+uint64_t sks_offer_token(const struct sks_config *config, int fd);
 
 /* Is the listener another instance's, too? Silence is a no. */
 bool sks_offer_is_shared(const struct sks_config *config, int fd);

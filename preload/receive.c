@@ -25,10 +25,10 @@
 
 /* What the kernel gets in the place of the server's buffers. */
 struct stand_in {
-	struct sockaddr_in6 name;
 	struct iovec iov;
-	char byte;
 	_Alignas(struct cmsghdr) char control[OWN_ROOM + SKS_CONTROL_MORE];
+	struct sockaddr_in6 name;
+	char byte;
 };
 
 /* Of no room at all? Then a socket that is in a socket map would say 0, and keep the datagram. */

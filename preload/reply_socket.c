@@ -214,7 +214,20 @@ int sks_reply_socket_move_up(int fd)
 	return (int)high;
 }
 
-int sks_reply_socket_make(const struct sks_dgram *dgram, int fd, const struct sks_endpoint *where,
+/* A helper that has started anew does not know the token that the earlier one gave. */
+static int offer(const struct sks_config *config, int sock, struct sks_dgram *dgram, int fd,
+		 const struct sks_endpoint *where, const struct sks_endpoint *peer,
+		 bool *ret_yields)
+{
+	int err = sks_offer_reply_socket(config, sock, dgram, where, peer, true, ret_yields);
+
+	if (err != -EPERM)
+		return err;
+	dgram->token = sks_offer_token(config, fd);
+	return sks_offer_reply_socket(config, sock, dgram, where, peer, false, ret_yields);
+}
+
+int sks_reply_socket_make(struct sks_dgram *dgram, int fd, const struct sks_endpoint *where,
 			  const struct sks_endpoint *peer, bool *ret_yields)
 {
 	const struct sks_config *config = sks_config_get();
@@ -227,15 +240,15 @@ int sks_reply_socket_make(const struct sks_dgram *dgram, int fd, const struct sk
 	if (sock < 0)
 		return sock;
 	sks_options_copy(fd, sock, peer != NULL);
-	err = sks_offer_reply_socket(config, sock, dgram, where, peer, ret_yields);
+	err = offer(config, sock, dgram, fd, where, peer, ret_yields);
 	if (!err)
 		return sock;
 	(void)sks_raw(SYS_close, sock);
 	return err;
 }
 
-static struct sks_reply_socket *make(struct sks_reply_socket *set, const struct sks_dgram *dgram,
-				     int fd, const struct sks_endpoint *where)
+static struct sks_reply_socket *make(struct sks_reply_socket *set, struct sks_dgram *dgram, int fd,
+				     const struct sks_endpoint *where)
 {
 	struct sks_reply_socket *reply;
 	bool yields = false;
@@ -265,7 +278,7 @@ static struct sks_reply_socket *make(struct sks_reply_socket *set, const struct 
 	return reply;
 }
 
-struct sks_reply_socket *sks_reply_socket_get(const struct sks_dgram *dgram, int fd,
+struct sks_reply_socket *sks_reply_socket_get(struct sks_dgram *dgram, int fd,
 					      const struct sks_endpoint *where)
 {
 	struct sks_reply_socket *set = set_of(&sks_udp->replies, dgram->cookie, where->port);

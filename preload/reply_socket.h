@@ -43,7 +43,7 @@ struct sks_dgram;
  * none to be had, which has been said. Until sks_reply_socket_put() it stays open, and what errno
  * is.
  */
-struct sks_reply_socket *sks_reply_socket_get(const struct sks_dgram *dgram, int fd,
+struct sks_reply_socket *sks_reply_socket_get(struct sks_dgram *dgram, int fd,
 					      const struct sks_endpoint *where);
 /* broken: it does not send any more. */
 void sks_reply_socket_put(struct sks_reply_socket *reply, bool broken);
@@ -66,7 +66,7 @@ int sks_reply_socket_move_up(int fd);
  * one that it is to receive from, or NULL: it receives nothing. The caller's, or -errno;
  * *ret_yields as above.
  */
-int sks_reply_socket_make(const struct sks_dgram *dgram, int fd, const struct sks_endpoint *where,
+int sks_reply_socket_make(struct sks_dgram *dgram, int fd, const struct sks_endpoint *where,
 			  const struct sks_endpoint *peer, bool *ret_yields);
 
 #endif
