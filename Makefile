@@ -82,7 +82,9 @@ $(BUILD)/fuzz/all.a: $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(HELPER_SRC) $(COMMON
 $(BUILD)/libhelper.a $(BUILD)/fuzz/all.a:
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
-$(BUILD)/sksteer-run: $(call objs,$(RUN_SRC)) $(COMMON_OBJ)
+# What the library does within a server, the supervisor does from outside.
+$(BUILD)/sksteer-run: $(call objs,$(RUN_SRC) $(addprefix preload/,config.c fd.c log.c moved.c offer.c place.c \
+		real.c report.c select.c)) $(COMMON_OBJ)
 $(BUILD)/sksteerd: $(call objs,$(DAEMON_SRC)) $(BUILD)/libhelper.a $(COMMON_OBJ)
 $(BUILD)/sksteerctl: $(call objs,$(CTL_SRC) preload/run/beside.c preload/run/vars.c) $(BUILD)/libhelper.a $(COMMON_OBJ)
 $(UNITS): $(BUILD)/%: $(BUILD)/obj/%.o $(COMMON_OBJ)

@@ -10,7 +10,6 @@
 
 #include "../common/raw.h"
 #include "memory.h"
-#include "real.h"
 
 #define DEFAULT_WEIGHT 100
 #define QUOTED_MAX     64 /* characters of a bad value that a message repeats */
@@ -320,11 +319,4 @@ const struct sks_config *sks_config_get(void)
 	if (seen == UNREAD && atomic_compare_exchange_strong(&state, &seen, READING))
 		state = seen = copy_environment() ? IN_USE : UNUSED;
 	return seen == IN_USE ? config : NULL;
-}
-
-__attribute__((constructor)) static void start(void)
-{
-	(void)sks_config_get();
-	/* Where there is nothing to do for us, too: every program calls shutdown(2). */
-	sks_real_resolve();
 }
