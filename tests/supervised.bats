@@ -26,6 +26,7 @@ sksteer: [::]:7777/tcp steered: 7,77"
 	reaches 127.0.0.1#8077=web
 	is "$(service .owner.uid)" 65534
 	has "$(service .label)" @stand-
+	is "$(service '.sockets[0].pid')" "$(pid_of web)"
 	said web
 	run_as nobody -p 80 -- "$PROGS/calls" tcp4 bind=127.0.0.1#7778 listen
 	is "$output" $'bind ok\nlisten ok'
