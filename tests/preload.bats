@@ -4,10 +4,10 @@
 
 load preload
 
-@test "exports its four hooks and nothing else" {
+@test "exports its four hooks, what sksteer.h declares, and nothing else" {
 	need nm
 	is "$(nm -D --defined-only "$LIB" | awk '{ print $3 }' | sort | xargs)" \
-		"bind getsockname listen shutdown"
+		"bind getsockname listen shutdown sksteer_register sksteer_strerror sksteer_unregister"
 }
 
 @test "needs nothing that musl lacks: no fortified function, libc alone" {
