@@ -81,7 +81,7 @@ $(BUILD)/libhelper.a $(BUILD)/fuzz/all.a:
 $(BUILD)/sksteer-run: $(call objs,$(RUN_SRC) \
 		$(patsubst %,preload/%.c,config fd log moved offer place real report select)) $(COMMON_OBJ)
 $(BUILD)/sksteerd: $(call objs,$(DAEMON_SRC)) $(BUILD)/libhelper.a $(COMMON_OBJ)
-$(BUILD)/sksteerctl: $(call objs,$(CTL_SRC) preload/run/beside.c preload/run/vars.c) $(BUILD)/libhelper.a $(COMMON_OBJ)
+$(BUILD)/sksteerctl: $(call objs,$(CTL_SRC) $(patsubst %,preload/run/%.c,beside reach vars)) $(BUILD)/libhelper.a $(COMMON_OBJ)
 $(UNITS): $(BUILD)/%: $(BUILD)/obj/%.o $(COMMON_OBJ)
 # Only a unit test of helper code waits for the whole helper to compile.
 $(patsubst %.c,$(BUILD)/%,$(shell grep -l 'helper/' $(UNIT_SRC) /dev/null)): $(BUILD)/libhelper.a

@@ -166,3 +166,53 @@ serves_http() {
 	runs_ready web --engine seccomp -p 80 -- sh -c "$PROGS/go-static http :7777; :"
 	serves_http 80
 }
+
+# --- in the middle of others -----------------------------------------------------------------------
+
+@test "whoever clears the environment, closes all descriptors, or gains rights is reached as well" {
+	need setcap
+	runs_ready web --engine seccomp -p 80 -- env -i "$PROGS/musl" musl '::#7777'
+	is "$(ask 127.0.0.1 80)" 'musl 80'
+	kill_server web
+	cp "$SKS_BUILD/tests/serve" "$SKS_DIR/caps"
+	setcap cap_net_bind_service+ep "$SKS_DIR/caps"
+	runs_ready web --engine seccomp -p 8077 -- "${AS_NOBODY[@]}" "$SKS_DIR/caps" caps '127.0.0.1#81'
+	is "$(ask 127.0.0.1 8077)" 'caps 8077'
+	is "$(ask 127.0.0.1 81)" 'caps 81'
+}
+
+@test "nginx: its workers, a reload with another port, and its binary upgrade" {
+	local master
+	need nginx
+	mkdir "$SKS_DIR/nginx"
+	nginx_conf 7777
+	runs web --engine seccomp -p '7777=80;7778=81' -- "$(command -v nginx)" -c "$SKS_DIR/nginx.conf"
+	wait_until 10 http 127.0.0.1 80
+	master=$(< "$SKS_DIR/nginx.pid")
+	nginx_conf '7777; listen 7778'
+	kill -HUP "$master"
+	wait_until 10 http 127.0.0.1 81
+	kill -USR2 "$master"
+	wait_until 10 test -s "$SKS_DIR/nginx.pid.oldbin"
+	wait_until 10 test -s "$SKS_DIR/nginx.pid"
+	kill -QUIT "$master"
+	wait_until 10 sks_is_gone "$master"
+	is "$(http 127.0.0.1 80) $(http 127.0.0.1 81)" '80 81'
+	kill -TERM "$(< "$SKS_DIR/nginx.pid")"
+	wait_until 10 gone sksteer-watch
+}
+
+# nginx_conf LISTEN
+nginx_conf() {
+	cat > "$SKS_DIR/nginx.conf" <<-EOT
+		pid $SKS_DIR/nginx.pid;
+		error_log stderr;
+		events {}
+		http {
+			access_log off;
+			client_body_temp_path $SKS_DIR/nginx; proxy_temp_path $SKS_DIR/nginx;
+			fastcgi_temp_path $SKS_DIR/nginx; uwsgi_temp_path $SKS_DIR/nginx; scgi_temp_path $SKS_DIR/nginx;
+			server { listen $1; return 200 "\$server_port\n"; }
+		}
+	EOT
+}

@@ -473,6 +473,9 @@ fds_are() {
 @test "sksteerctl upgrade of a static server" {
 	runs one root -l web -p any:7 -- "$PROGS/stand" one=tcp:127.0.0.1#7777
 	wait_until 5 says one ready
+	run in_ns env SKSTEER_SOCKET="$SOCKET" "$CTL" upgrade web -- "$PROGS/stand" two=tcp:127.0.0.1#7777
+	is "$status" 1
+	has "$output" "$PROGS/stand is statically linked: a preload cannot reach it: say -- sksteer-run -l web $PROGS/stand ..."
 	: > "$SKS_DIR/two.log"
 	in_ns env SKSTEER_SOCKET="$SOCKET" "$CTL" upgrade web --drain 0 -- "$RUN" -l web -p any:7 -- \
 		"$PROGS/stand" two=tcp:127.0.0.1#7777 >> "$SKS_DIR/two.log" 2>&1 3>&- < /dev/null
