@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "../../common/raw.h"
 #include "../holder.h"
 #include "field.h"
 
@@ -15,7 +16,8 @@ struct stray {
 	struct json_object *sockets[MAX_STRAY];
 	uint32_t inodes[MAX_STRAY];
 	size_t n;
-	pid_t pid; /* the process that was looked at last, and what it has */
+	int64_t end; /* users can make it long */
+	pid_t pid;   /* the process that was looked at last, and what it has */
 	struct sks_inodes has;
 };
 
@@ -25,7 +27,7 @@ static bool has_it(struct stray *stray, pid_t pid, uint32_t inode)
 	struct sks_inodes has;
 
 	if (pid != stray->pid) {
-		if (sks_sockets_of(&one, &has))
+		if (sks_now_us() > stray->end || sks_sockets_of(&one, &has))
 			return true; /* let it be */
 		free(stray->has.list);
 		stray->pid = pid;
@@ -61,7 +63,9 @@ static void correct(const struct stray *stray, const struct sks_holders *holders
 	for (size_t i = 0; i < stray->n; i++) {
 		size_t h = 0;
 
-		while (h < holders->n && holders->list[h].inode != stray->inodes[i])
+		/* An init that keeps a socket for its service is not it. */
+		while (h < holders->n &&
+		       (holders->list[h].inode != stray->inodes[i] || holders->list[h].pid == 1))
 			h++;
 		if (h < holders->n)
 			json_object_object_add(stray->sockets[i], "pid",
@@ -81,6 +85,7 @@ void sks_owner_correct(struct json_object *report)
 		return;
 	}
 	sks_holder_limit(LIMIT_MS);
+	stray->end = sks_now_us() + LIMIT_MS * 1000ll;
 	for (size_t i = 0; i < json_object_array_length(services); i++)
 		note_service(json_object_array_get_idx(services, i), stray);
 	if (stray->n && !sks_holders_find(stray->inodes, stray->n, &holders)) {

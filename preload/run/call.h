@@ -27,6 +27,9 @@ struct sks_bound {
 struct sks_calls {
 	struct sks_bound bounds[SKS_BOUNDS];
 	int64_t resting_until; /* after a helper that did not answer, in microseconds */
+	int64_t slow_until;    /* so long nobody acts for slow_uid, whose calls could not be handled
+				  in time */
+	uid_t slow_uid;
 	uint64_t unheard; /* the cookie of a socket that we have bound, and its caller has not heard
 			     of it: a signal made it call again */
 	/* What became of the last one. */

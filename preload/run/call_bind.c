@@ -180,6 +180,14 @@ static int64_t bind_noted(struct sks_handle *handle, const struct address *addr,
 	return !answer && serves ? serve_bound(handle, choice) : answer;
 }
 
+/* We can't act for the caller: strictness wants steering or nothing. */
+static int64_t give_up(const struct sks_handle *handle, const struct sks_choice *choice)
+{
+	bool closed = handle->fd == -EBADF; /* the kernel says so */
+
+	return choice && handle->config->strict && !closed ? -EPERM : SKS_CALL_CONTINUE;
+}
+
 int64_t sks_handle_bind(struct sks_handle *handle)
 {
 	const struct sks_choice *choice = NULL;
@@ -192,14 +200,14 @@ int64_t sks_handle_bind(struct sks_handle *handle)
 	if (sks_choose(handle->config, sockaddr_of(&addr), addr.len, &found))
 		choice = &found;
 	if (!sks_handle_enter(handle, choice))
-		return SKS_CALL_CONTINUE;
+		return give_up(handle, choice);
 	denied = is_privileged(handle->call->who, addr.port);
 	if (!choice && !denied && addr.port)
 		return SKS_CALL_CONTINUE;
 	if (choice || denied)
 		sks_handle_speak(handle);
 	if (!sks_handle_open(handle, choice))
-		return SKS_CALL_CONTINUE;
+		return handle->fd < 0 ? give_up(handle, choice) : SKS_CALL_CONTINUE;
 	sks_handle_remember(handle, handle->proto == SKS_TCP ? choice : NULL);
 	return choice || denied ? bind_noted(handle, &addr, choice, denied) : SKS_CALL_CONTINUE;
 }

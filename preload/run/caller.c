@@ -198,6 +198,8 @@ int sks_caller_become(const struct sks_caller *who, const struct sks_caller *sel
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) || setresgid(who->gid, who->gid, who->gid) ||
 	    setresuid(who->uid, who->uid, who->uid))
 		return -errno;
+	/* Nor may its new user trace us, whatever fs.suid_dumpable says. */
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	return limit_caps(who->caps);
 }
 
