@@ -8,6 +8,11 @@
 
 load stand
 
+teardown() {
+	[[ -z ${CGROUP:-} ]] || unboot_systemd
+	sks_teardown
+}
+
 # run_ctl ARGUMENT...: sets $status, $output and $stderr; as nobody if $AS says so.
 run_ctl() {
 	local user=()
@@ -168,6 +173,7 @@ flags() {
 	reaches 127.0.0.1#{7=refused,7777=web}
 	does register web --pid "$(pid_of web)"
 	does bind web 8
+	does bind web 8 # as a unit does that is started again
 	reaches 127.0.0.1#{7=refused,8=web}
 }
 
@@ -248,4 +254,111 @@ passed() {
 	LISTEN_FDS=x LISTEN_PID=1 fails 1 'register: LISTEN_FDS: "x" is not a number from 1 to 16384' register web
 	LISTEN_FDS=0 LISTEN_PID=1 fails 1 'register: LISTEN_FDS: "0" is not a number from 1 to 16384' register web
 	LISTEN_FDS=1 fails 1 'register: no --pid, and no sockets were passed: LISTEN_PID is not set' register web
+}
+
+# --- systemd itself --------------------------------------------------------------------------------
+
+# unit NAME: from stdin, of the systemd that is booted.
+unit() {
+	cat > "$SKS_DIR/units/$1"
+}
+
+# boot_systemd TARGET: as process 1 of namespaces of its own, but in $NS's network; with a cgroup below
+# ours, an empty /run, and no units but ours. unboot_systemd has to be called.
+boot_systemd() {
+	local cgroups
+	cgroups=$(findmnt -n -o TARGET -t cgroup2 | head -n 1)
+	[[ -n $cgroups ]] || fail 'no cgroup2 is mounted'
+	CGROUP=$cgroups$(sed -n 's/^0:://p' /proc/self/cgroup)
+	CGROUP=${CGROUP%/}/sksteer-test-$$
+	mkdir "$CGROUP"
+	cat > "$SKS_DIR/boot" <<-'EOT'
+		set -e
+		echo $$ > "$CGROUP/cgroup.procs"
+		exec unshare --pid --fork --mount --cgroup --kill-child bash -c '
+			set -e
+			mount --make-rprivate /
+			mount -t tmpfs -o mode=755 run /run
+			mkdir -p /run/systemd/system
+			cp "$SKS_DIR/units"/* /run/systemd/system
+			mount -t proc proc /proc
+			mount -t tmpfs none /sys/fs/cgroup
+			mount -t cgroup2 cgroup2 /sys/fs/cgroup
+			exec env -i container=sksteer PATH="$PATH" /lib/systemd/systemd --system --unit="$TARGET" --log-target=null'
+	EOT
+	start_server systemd env CGROUP="$CGROUP" SKS_DIR="$SKS_DIR" TARGET="$1" bash "$SKS_DIR/boot"
+}
+
+# Its first process takes all others with it.
+unboot_systemd() {
+	kill_server systemd
+	wait_until 5 sks_is_empty "$CGROUP"
+	find "$CGROUP" -depth -type d -exec rmdir {} +
+	CGROUP=
+}
+
+sks_is_empty() {
+	grep -qx 'populated 0' "$1/cgroup.events"
+}
+
+@test "a socket unit, the unit beside it from the README, and a server that knows nothing of us" {
+	local first
+	need findmnt python3
+	[[ -x /lib/systemd/systemd ]] || fail 'systemd is not installed'
+	mkdir "$SKS_DIR/units"
+	unit web.target <<-'EOT'
+		[Unit]
+		DefaultDependencies=no
+		Wants=web.socket web-steer.service
+	EOT
+	unit web.socket <<-'EOT'
+		[Unit]
+		DefaultDependencies=no
+		[Socket]
+		ListenStream=127.0.0.1:7777
+	EOT
+	unit web.service <<-EOT
+		[Unit]
+		DefaultDependencies=no
+		[Service]
+		ExecStart=/usr/bin/python3 $SKS_DIR/server.py
+	EOT
+	unit web-steer.service <<-EOT
+		[Unit]
+		DefaultDependencies=no
+		After=web.socket
+		[Service]
+		Type=oneshot
+		Sockets=web.socket
+		ExecStart=$CTL --socket $SOCKET register web
+		ExecStartPost=$CTL --socket $SOCKET bind web 7
+	EOT
+	cat > "$SKS_DIR/server.py" <<-'EOT'
+		import os, socket
+		listener = socket.socket(fileno=3)
+		listener.setblocking(True)
+		while True:
+		    client = listener.accept()[0]
+		    client.recv(100)
+		    client.sendall(b"web %d %d\n" % (client.getsockname()[1], os.getpid()))
+		    client.close()
+	EOT
+	boot_systemd web.target
+	wait_until 20 ask 127.0.0.1 7
+	first=$(ask 127.0.0.1 7)
+	has "$first" 'web 7 '
+	# The server ends, and with the next client comes another one: systemd has kept the socket.
+	kill -KILL "$(own_server)"
+	wait_until 5 answers_otherwise "$first"
+	unboot_systemd
+	reaches 127.0.0.1#7=refused
+}
+
+# own_server: as seen from outside.
+own_server() {
+	pgrep -f "python3 $SKS_DIR/server.py"
+}
+
+answers_otherwise() {
+	isnt "$(ask 127.0.0.1 7)" "$1"
 }

@@ -141,8 +141,12 @@ static void supervise(char **argv, pid_t command, int conn)
 static int await_word(int conn, struct word *ret_word)
 {
 	struct pollfd pfd = { .fd = conn, .events = POLLIN };
-	int fd = -1, len = poll(&pfd, 1, READY_MS) == 1 ? 0 : -ETIMEDOUT;
+	int fd = -1, len;
 
+	/* Who is stopped and continued meanwhile has not waited for nothing. */
+	while ((len = poll(&pfd, 1, READY_MS)) < 0 && errno == EINTR)
+		;
+	len = len == 1 ? 0 : -ETIMEDOUT;
 	len = len ? len : sks_wire_recv(conn, ret_word, sizeof(*ret_word), MSG_DONTWAIT, &fd);
 	if (fd >= 0)
 		(void)close(fd);
