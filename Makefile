@@ -12,7 +12,6 @@ CC	   := $(if $(filter default,$(origin CC)),gcc,$(CC))
 CLANG	   ?= clang
 BPFTOOL	   ?= $(firstword $(wildcard /usr/sbin/bpftool /sbin/bpftool) bpftool)
 FUZZ_SECONDS ?= 60
-
 CFLAGS	   ?= -O2 -g
 WARN	   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
 SAN	   := $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-sanitize-recover=undefined)
@@ -39,7 +38,7 @@ BENCH	   := $(patsubst tests/%.c,$(BUILD)/%,$(filter-out %.bpf.c,$(BENCH_SRC))) 
 UNIT_SRC   := $(wildcard tests/unit/*.c)
 UNITS	   := $(UNIT_SRC:%.c=$(BUILD)/%)
 FUZZERS	   := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
-C_FILES	    = $(wildcard $(foreach d,common preload preload/run helper helper/ctl bpf tests/progs \
+C_FILES	    = $(wildcard $(foreach d,common preload preload/run helper helper/ctl bpf docs tests/progs \
 	      tests/unit tests/fuzz tests/bench,$d/*.c $d/*.h))
 C_SRC	    = $(COMMON) $(LIB_SRC) $(RUN_SRC) $(HELPER_SRC) $(DAEMON_SRC) $(CTL_SRC)
 # What bpftool generates into these files' skeletons is not ours to mend.
@@ -51,16 +50,13 @@ SPDX_FILES  = $(C_FILES) $(SCRIPTS) Makefile $(wildcard preload/*.map tests/*.py
 Q   := $(if $(V),,@)
 # The first line of a recipe: makes room for the target, and says what comes.
 say  = @mkdir -p $(@D)$(if $(V),,; printf '  %-7s %s\n' '$(1)' '$(2)')
-
 all: $(PROGRAMS)
 tests: all $(TEST_PROGS) $(UNITS) $(if $(SANITIZE),,$(BENCH))
 
 # Objects depend on what they were compiled with: file $(1) remembers $(2).
 remember = $(if $(subst =$(2)=,,=$(file <$(BUILD)/$(1))=),\
 	   $(shell mkdir -p $(BUILD))$(file >$(BUILD)/$(1),$(2)))
-$(call remember,flags,$(CC) $(BASE_FLAGS) $(SAN))
-$(call remember,paths,$(RUN_PATHS))
-
+$(call remember,flags,$(CC) $(BASE_FLAGS) $(SAN))$(call remember,paths,$(RUN_PATHS))
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(SKELETON)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(BASE_FLAGS) $(WARN) $(SAN) $(OBJ_FLAGS) -MMD -MP -c -o $@ $<
@@ -82,16 +78,16 @@ $(BUILD)/fuzz/all.a: $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(HELPER_SRC) $(COMMON
 $(BUILD)/libhelper.a $(BUILD)/fuzz/all.a:
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
-$(BUILD)/sksteer-run: $(call objs,$(RUN_SRC)) $(COMMON_OBJ)
+$(BUILD)/sksteer-run: $(call objs,$(RUN_SRC) \
+		$(patsubst %,preload/%.c,config fd log moved offer place real report select)) $(COMMON_OBJ)
 $(BUILD)/sksteerd: $(call objs,$(DAEMON_SRC)) $(BUILD)/libhelper.a $(COMMON_OBJ)
-$(BUILD)/sksteerctl: $(call objs,$(CTL_SRC) preload/run/beside.c preload/run/vars.c) $(BUILD)/libhelper.a $(COMMON_OBJ)
+$(BUILD)/sksteerctl: $(call objs,$(CTL_SRC) $(patsubst %,preload/run/%.c,beside reach vars)) $(BUILD)/libhelper.a $(COMMON_OBJ)
 $(UNITS): $(BUILD)/%: $(BUILD)/obj/%.o $(COMMON_OBJ)
 # Only a unit test of helper code waits for the whole helper to compile.
 $(patsubst %.c,$(BUILD)/%,$(shell grep -l 'helper/' $(UNIT_SRC) /dev/null)): $(BUILD)/libhelper.a
 $(filter-out %.so,$(PROGRAMS)) $(UNITS):
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(BASE_FLAGS) $(SAN) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) -Wl,--as-needed $(HELPER_LIB)
-
 # bpftool's linker drops the DWARF and keeps the BTF.
 vpath %.bpf.c bpf tests
 $(BUILD)/%.bpf.o: %.bpf.c Makefile
@@ -139,11 +135,15 @@ install: all
 	install -D -m 755 -t $(DESTDIR)$(BINDIR) $(BUILD)/sksteer-run
 	install -D -m 755 -t $(DESTDIR)$(SBINDIR) $(BUILD)/sksteerd $(BUILD)/sksteerctl
 	install -D -m 644 -t $(DESTDIR)$(LIBDIR) $(BUILD)/libsksteer.so
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include preload/sksteer.h
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man3 docs/sksteer.3
+	sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|' packaging/sksteer.pc.in | \
+		install -D -m 644 /dev/stdin $(DESTDIR)$(LIBDIR)/pkgconfig/sksteer.pc
 	install -D -m 644 packaging/policy.conf $(DESTDIR)$(SYSCONFDIR)/sksteer/policy.conf.example
 	$(if $(DESTDIR),,/sbin/ldconfig)
 uninstall:
 	rm -f $(addprefix $(DESTDIR),$(BINDIR)/sksteer-run $(SBINDIR)/sksteerd $(SBINDIR)/sksteerctl $(LIBDIR)/libsksteer.so \
-		$(SYSCONFDIR)/sksteer/policy.conf.example)
+		$(LIBDIR)/pkgconfig/sksteer.pc $(PREFIX)/include/sksteer.h $(PREFIX)/share/man/man3/sksteer.3 $(SYSCONFDIR)/sksteer/policy.conf.example)
 clean: ; rm -rf build build-*
 .DELETE_ON_ERROR .SECONDARY:
 .PHONY: all tests check soak bench bench-dispatch fuzz lint install uninstall clean

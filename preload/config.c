@@ -9,9 +9,7 @@
 #include <unistd.h>
 
 #include "../common/raw.h"
-#include "dgram.h"
 #include "memory.h"
-#include "real.h"
 
 #define DEFAULT_WEIGHT 100
 #define QUOTED_MAX     64 /* characters of a bad value that a message repeats */
@@ -294,9 +292,6 @@ static bool copy_environment(void)
 	set_log(values[LOG]);
 	set_instance(values[INSTANCE]);
 	config->told = values[WARNED] && !strcmp(values[WARNED], "1");
-	/* Sockets that were registered before exec(2) are known by nothing else. */
-	if (config->spec_len && (config->named | config->unnamed) & SKS_UDP)
-		(void)sks_udp_begin();
 	return true;
 }
 
@@ -316,11 +311,4 @@ const struct sks_config *sks_config_get(void)
 	if (seen == UNREAD && atomic_compare_exchange_strong(&state, &seen, READING))
 		state = seen = copy_environment() ? IN_USE : UNUSED;
 	return seen == IN_USE ? config : NULL;
-}
-
-__attribute__((constructor)) static void start(void)
-{
-	(void)sks_config_get();
-	/* Where there is nothing to do for us, too: every program calls shutdown(2). */
-	sks_real_resolve();
 }

@@ -139,9 +139,9 @@ static bool is_inherited(int fd, struct sks_dgram *ret_dgram, uint32_t *ret_flag
 /* Whoever names no UDP listener has none to inherit. */
 static bool may_inherit(void)
 {
-	const struct sks_config *config = &sks_memory->config;
+	const struct sks_config *config = sks_config_get();
 
-	return config->spec_len && (config->named | config->unnamed) & SKS_UDP;
+	return config && config->spec_len && (config->named | config->unnamed) & SKS_UDP;
 }
 
 struct sks_dgram *sks_dgram_look(int fd)

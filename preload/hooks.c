@@ -62,14 +62,13 @@ static int serve_bound(const struct sks_config *config, int fd, const struct sks
 	/* Only a question that UDP or strictness asks is worth a system call here. */
 	bool ask = config->strict || (choice->named | choice->unnamed) & SKS_UDP;
 	uint8_t proto = ask ? sks_fd_protocol(fd) : SKS_TCP;
-	int64_t deadline = 0;
 	uint64_t token = 0;
 	int err;
 
 	sks_remember(fd, proto == SKS_TCP ? choice : NULL);
 	if (proto != SKS_UDP || !sks_is_wanted(choice, SKS_UDP))
 		return 0;
-	err = sks_offer_datagrams(config, SKS_OP_REGISTER, fd, 0, &deadline, &token);
+	err = sks_offer_datagrams(config, fd, &token);
 	if (err != SKS_NOT_MEANT)
 		sks_claim(choice, SKS_UDP);
 	if (!err)

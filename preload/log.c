@@ -10,11 +10,7 @@
 #include <sys/socket.h>
 
 #include "../common/raw.h"
-
-/* Warnings remembered, so that a server that retries for ever does not fill its log with ours. */
-#define WARNINGS 16
-
-static _Atomic uint32_t warned[WARNINGS];
+#include "memory.h"
 
 static bool stat_stderr(struct statx *ret_stat)
 {
@@ -98,10 +94,10 @@ static bool is_news(const char *text)
 {
 	uint32_t h = hash(text);
 
-	for (unsigned int i = 0; i < WARNINGS; i++) {
+	for (unsigned int i = 0; i < SKS_WARNINGS; i++) {
 		uint32_t seen = 0;
 
-		if (atomic_compare_exchange_strong(&warned[i], &seen, h))
+		if (atomic_compare_exchange_strong(&sks_memory->warned[i], &seen, h))
 			return true;
 		if (seen == h)
 			return false;

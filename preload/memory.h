@@ -15,6 +15,9 @@
 
 #define SKS_MOVED 256 /* sockets bound elsewhere that are remembered */
 
+/* Warnings remembered, so that a server that retries for ever does not fill its log with ours. */
+#define SKS_WARNINGS 16
+
 /* One of them, or a free place. Its socket is told by its cookie: descriptors are closed unseen. */
 struct sks_moved {
 	_Atomic uint64_t cookie; /* 0: free */
@@ -37,6 +40,7 @@ struct sks_memory {
 	_Atomic uint32_t binds[SKS_FDS];
 	struct sks_moved moved[SKS_MOVED];
 	_Atomic uint32_t moved_end; /* beyond the last place that was ever used */
+	_Atomic uint32_t warned[SKS_WARNINGS];
 	/* In a page of its own, which fork(2) wipes: did this very process claim a first listener?
 	 */
 	_Alignas(4096) _Atomic char claimed_here;

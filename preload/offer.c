@@ -168,16 +168,8 @@ int sks_offer_open(const struct sks_config *config, int fd, const struct sockadd
 	return judge(config, SKS_OP_OPEN, fd, err, &reply);
 }
 
-int sks_offer(const struct sks_config *config, enum sks_op op, int fd, uint16_t wanted,
-	      int64_t *deadline)
-{
-	uint64_t token;
-
-	return sks_offer_datagrams(config, op, fd, wanted, deadline, &token);
-}
-
-int sks_offer_datagrams(const struct sks_config *config, enum sks_op op, int fd, uint16_t wanted,
-			int64_t *deadline, uint64_t *ret_token)
+static int offer(const struct sks_config *config, enum sks_op op, int fd, uint16_t wanted,
+		 uint32_t flags, int64_t *deadline, uint64_t *ret_token)
 {
 	struct sks_request req;
 	struct sks_reply reply;
@@ -187,11 +179,25 @@ int sks_offer_datagrams(const struct sks_config *config, enum sks_op op, int fd,
 	if (err)
 		return err;
 	req.port = wanted;
-	if (op == SKS_OP_REGISTER)
-		req.flags = SKS_REGISTER_ANSWERS;
+	req.flags = flags;
 	err = ask(config, &req, fd, deadline, false, &reply, NULL);
 	*ret_token = err ? 0 : reply.token;
 	return judge(config, op, fd, err, &reply);
+}
+
+int sks_offer(const struct sks_config *config, enum sks_op op, int fd, uint16_t wanted,
+	      int64_t *deadline)
+{
+	uint64_t token;
+
+	return offer(config, op, fd, wanted, 0, deadline, &token);
+}
+
+int sks_offer_datagrams(const struct sks_config *config, int fd, uint64_t *ret_token)
+{
+	int64_t deadline = 0;
+
+	return offer(config, SKS_OP_REGISTER, fd, 0, SKS_REGISTER_ANSWERS, &deadline, ret_token);
 }
 
 int sks_offer_moved(const struct sks_config *config, int fd, uint16_t wanted)

@@ -41,9 +41,11 @@ int sks_offer_open(const struct sks_config *config, int fd, const struct sockadd
 int sks_offer(const struct sks_config *config, enum sks_op op, int fd, uint16_t wanted,
 	      int64_t *deadline);
 
-/* The same of a UDP socket; *ret_token is for reply sockets, or 0. */
-int sks_offer_datagrams(const struct sks_config *config, enum sks_op op, int fd, uint16_t wanted,
-			int64_t *deadline, uint64_t *ret_token);
+/*
+ * SKS_OP_REGISTER of a bound UDP socket whose process answers from where it is asked; *ret_token is
+ * for reply sockets, or 0.
+ */
+int sks_offer_datagrams(const struct sks_config *config, int fd, uint64_t *ret_token);
 
 /* As SKS_OP_REGISTER, but waits for a helper that is away. SKS_NOT_MEANT is no success either. */
 int sks_offer_moved(const struct sks_config *config, int fd, uint16_t wanted);

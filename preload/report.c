@@ -47,7 +47,7 @@ void sks_report_config(const struct sks_config *config)
 }
 
 /* What comes before and after the path of the helper's socket. */
-static void append_silence(struct sks_text *text, const struct sks_config *config, int err)
+void sks_report_why(struct sks_text *text, const char *path, int err)
 {
 	const char *before = "cannot ask the helper at ", *after = "";
 
@@ -82,7 +82,7 @@ static void append_silence(struct sks_text *text, const struct sks_config *confi
 		after = NULL;
 	}
 	sks_text_str(text, before);
-	sks_text_str(text, config->socket);
+	sks_text_str(text, path);
 	if (after) {
 		sks_text_str(text, after);
 	} else {
@@ -99,7 +99,7 @@ void sks_report_silence(const struct sks_config *config, enum sks_op op, int err
 	if (absent && config->told)
 		return;
 	sks_line_start(&line);
-	append_silence(&line.text, config, err);
+	sks_report_why(&line.text, config->socket, err);
 	sks_text_str(&line.text, ": ");
 	if (op == SKS_OP_OPEN) {
 		sks_text_str(&line.text, "bind(2) stays denied");

@@ -37,9 +37,12 @@ install_here() {
 	sks_make install DESTDIR="$SKS_DIR/root" PREFIX=/opt/sksteer
 	is "$(cd "$SKS_DIR/root" && find . -type f | sort)" "./etc/sksteer/policy.conf.example
 ./opt/sksteer/bin/sksteer-run
+./opt/sksteer/include/sksteer.h
 ./opt/sksteer/lib/libsksteer.so
+./opt/sksteer/lib/pkgconfig/sksteer.pc
 ./opt/sksteer/sbin/sksteerctl
-./opt/sksteer/sbin/sksteerd"
+./opt/sksteer/sbin/sksteerd
+./opt/sksteer/share/man/man3/sksteer.3"
 	sks_make uninstall DESTDIR="$SKS_DIR/root" PREFIX=/opt/sksteer
 	is "$(find "$SKS_DIR/root" -type f)" ''
 }

@@ -4,12 +4,13 @@
 
 load preload
 
-@test "exports its hooks and nothing else" {
+@test "exports its hooks, what sksteer.h declares, and nothing else" {
 	need nm
 	is "$(nm -D --defined-only "$LIB" | awk '{ print $3 }' | LC_ALL=C sort | xargs)" \
 		"__read_chk __recv_chk __recvfrom_chk bind close close_range closefrom connect dup dup2\
- dup3 fcntl fcntl64 getsockname getsockopt listen read readv recv recvfrom recvmmsg recvmsg sendmmsg\
- sendmsg sendto setsockopt shutdown"
+ dup3 epoll_ctl fcntl fcntl64 getsockname getsockopt listen prctl read readv recv recvfrom recvmmsg\
+ recvmsg sendmmsg sendmsg sendto setsockopt shutdown sksteer_register sksteer_strerror\
+ sksteer_unregister syscall"
 }
 
 @test "needs nothing that musl lacks: no fortified function, libc alone" {

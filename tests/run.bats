@@ -49,10 +49,6 @@ fails_own() {
 		echo STARTED
 }
 
-@test "what is not supported yet is refused by name" {
-	fails_own '--engine seccomp is not supported yet' -p 7 --engine seccomp echo STARTED
-}
-
 @test "modes: one at a time, with a label, and a weight that is one" {
 	local weight
 	for weight in '' -1 65536 5x ' 5' 05; do
@@ -321,33 +317,52 @@ SKSTEER_WARNED=1"
 	is "$(in_ns "$RUN" --socket "$SOCKET" -p 7 sh -c 'exec ps -o comm= --ppid $$' 2> /dev/null)" ''
 }
 
-@test "it warns of a static program, starts it, and under --strict does not" {
-	user_run -p 7 /sbin/ldconfig --version
+@test "--engine preload: it warns of a static program, starts it, and under --strict does not" {
+	user_run --engine preload -p 7 /sbin/ldconfig --version
 	is "$status" 0
 	has "$output" ldconfig
 	is "${stderr_lines[0]}" 'sksteer-run: /sbin/ldconfig is statically linked: a preload cannot reach it'
-	user_run --strict -p 7 /sbin/ldconfig --version
+	user_run --engine preload --strict -p 7 /sbin/ldconfig --version
 	is "$status" 125
 	is "$output" ''
 	has "$stderr" 'is statically linked: a preload cannot reach it; nothing started (--strict)'
 }
 
-@test "it looks through one #! line" {
-	printf '#! /sbin/ldconfig --version\n' > "$SKS_DIR/script"
-	chmod 755 "$SKS_DIR/script"
-	user_run -p 7 "$SKS_DIR/script"
-	has "$stderr" 'sksteer-run: /sbin/ldconfig is statically linked'
-	printf '#!/bin/sh\nexit 9\n' > "$SKS_DIR/script"
-	user_run -p 7 "$SKS_DIR/script"
-	is "$status" 9
-	has_not "$stderr" preload
+@test "the engine is said at -v, in one line" {
+	user_run -v -p 7 /sbin/ldconfig --version
+	is "$status" 0
+	has "$output" ldconfig
+	is "$(grep -v 'no helper' <<< "$stderr")" 'sksteer-run: engine seccomp: /sbin/ldconfig is statically linked'
+	user_run -v -p 7 true
+	is "$(grep -v 'no helper' <<< "$stderr")" "sksteer-run: preloading $LIB"
+	user_run -v --engine seccomp -p 7 true
+	is "$(grep -v 'no helper' <<< "$stderr")" 'sksteer-run: engine seccomp'
+	user_run -p 7 /sbin/ldconfig --version
+	is "${#stderr_lines[@]}" 1
 }
 
-@test "it warns of Go, setuid, setgid and file capabilities" {
+@test "it looks through #! lines, and env" {
+	printf '#! /sbin/ldconfig --version\n' > "$SKS_DIR/script"
+	printf '#! %s\n' "$SKS_DIR/script" > "$SKS_DIR/second"
+	printf '#!/usr/bin/env ldconfig\n' > "$SKS_DIR/third"
+	chmod 755 "$SKS_DIR"/{script,second,third}
+	user_run -v -p 7 "$SKS_DIR/script"
+	has "$stderr" 'sksteer-run: engine seccomp: /sbin/ldconfig is statically linked'
+	user_run -v -p 7 "$SKS_DIR/second"
+	has "$stderr" 'sksteer-run: engine seccomp: /sbin/ldconfig is statically linked'
+	PATH=$PATH:/sbin user_run -v -p 7 "$SKS_DIR/third"
+	has "$stderr" 'ldconfig is statically linked'
+	printf '#!/bin/sh\nexit 9\n' > "$SKS_DIR/script"
+	user_run -v -p 7 "$SKS_DIR/script"
+	is "$status" 9
+	has "$stderr" preloading
+}
+
+@test "Go, setuid, setgid and file capabilities: what a preload can't do is said, or done otherwise" {
 	need objcopy setcap
 	objcopy --add-section .go.buildinfo=/etc/hostname /bin/true "$SKS_DIR/go"
-	user_run -p 7 "$SKS_DIR/go"
-	has "$stderr" "$SKS_DIR/go is a Go program"
+	user_run -v -p 7 "$SKS_DIR/go"
+	has "$stderr" "engine seccomp: $SKS_DIR/go is a Go program, which calls no libc"
 
 	cp /bin/true "$SKS_DIR/suid"
 	chmod 4755 "$SKS_DIR/suid"

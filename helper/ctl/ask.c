@@ -19,6 +19,13 @@ int sks_ctl_call(const struct sks_ctl *ctl, struct sks_request *req, const char 
 	return sks_wire_call(ctl->socket, req, spec, -1, TIMEOUT_MS, ret_reply, ret_fd);
 }
 
+int sks_ctl_send(const struct sks_ctl *ctl, struct sks_request *req, int fd,
+		 struct sks_reply *ret_reply)
+{
+	req->version = SKS_WIRE_VERSION;
+	return sks_wire_call(ctl->socket, req, NULL, fd, TIMEOUT_MS, ret_reply, NULL);
+}
+
 bool sks_ctl_is_absent(int err)
 {
 	return err == -ENOENT || err == -ECONNREFUSED;

@@ -23,6 +23,10 @@ struct sks_ctl {
 	uint32_t timeout, drain; /* of upgrade: seconds */
 	int signal;		 /* of upgrade */
 	const char *policy;	 /* of policy explain: a file, or NULL */
+	uint32_t pid;		 /* of register: a process, or 0 */
+	int fd;			 /* of register: its descriptor, or -1 */
+	uint16_t port;		 /* of register: the port that is meant, or 0 */
+	uint8_t proto;		 /* IPPROTO_TCP or IPPROTO_UDP */
 };
 
 /* The verbs. Each says itself what went wrong and returns the exit status. */
@@ -32,12 +36,16 @@ int sks_ctl_unbind(const struct sks_ctl *ctl);
 int sks_ctl_upgrade(const struct sks_ctl *ctl);
 int sks_ctl_weight(const struct sks_ctl *ctl);
 int sks_ctl_policy(const struct sks_ctl *ctl);
+int sks_ctl_register(const struct sks_ctl *ctl);
 int sks_ctl_unregister(const struct sks_ctl *ctl);
 int sks_ctl_unload(const struct sks_ctl *ctl);
 
 /* sks_wire_call() to the helper that the command line names; version and spec_len are set here. */
 int sks_ctl_call(const struct sks_ctl *ctl, struct sks_request *req, const char *spec,
 		 struct sks_reply *ret_reply, int *ret_fd);
+/* The same about a socket of ours, without a spec. */
+int sks_ctl_send(const struct sks_ctl *ctl, struct sks_request *req, int fd,
+		 struct sks_reply *ret_reply);
 /* No helper runs there, which is something else than one that does not answer. */
 bool sks_ctl_is_absent(int err);
 /* Says why sks_ctl_call() got no answer, and what to do about it. Returns buf. */

@@ -3,6 +3,7 @@
 #include <err.h>
 #include <errno.h>
 #include <getopt.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +30,9 @@ enum {
 	OPT_DRAIN,
 	OPT_READY,
 	OPT_POLICY,
+	OPT_PID,
+	OPT_FD,
+	OPT_PORT,
 };
 
 static const char help_text[] =
@@ -41,6 +45,7 @@ static const char help_text[] =
 	"  upgrade LABEL [OPTION]... -- COMMAND...\n"
 	"                                   put a new server in the place of the running one\n"
 	"  weight LABEL PID N               share a label's connections otherwise\n"
+	"  register LABEL [OPTION]...       steer to sockets that are there already\n"
 	"  unregister LABEL                 take a label out, with all its bindings\n"
 	"  unload                           take everything out of this network namespace\n"
 	"  policy check FILE                find what is wrong with a policy file\n"
@@ -70,6 +75,9 @@ static const struct option long_options[] = {
 	{ "drain", required_argument, NULL, OPT_DRAIN },
 	{ "ready", required_argument, NULL, OPT_READY },
 	{ "policy", required_argument, NULL, OPT_POLICY },
+	{ "pid", required_argument, NULL, OPT_PID },
+	{ "fd", required_argument, NULL, OPT_FD },
+	{ "port", required_argument, NULL, OPT_PORT },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -88,6 +96,9 @@ static const struct {
 	{ OPT_DRAIN, "--drain", sks_ctl_upgrade, "upgrade" },
 	{ OPT_READY, "--ready", sks_ctl_upgrade, "upgrade" },
 	{ OPT_POLICY, "--policy", sks_ctl_policy, "policy" },
+	{ OPT_PID, "--pid", sks_ctl_register, "register" },
+	{ OPT_FD, "--fd", sks_ctl_register, "register" },
+	{ OPT_PORT, "--port", sks_ctl_register, "register" },
 };
 
 struct command_line {
@@ -144,6 +155,41 @@ static int take_signal(int *ret_signal)
 	return -EINVAL;
 }
 
+static int take_number(const char *name, uint32_t min, uint32_t *ret_number)
+{
+	if (!sks_uint_parse(optarg, strlen(optarg), INT32_MAX, ret_number) && *ret_number >= min)
+		return 0;
+	warnx("%s: \"%s\" is not a number from %u to %d", name, optarg, min, INT32_MAX);
+	return -EINVAL;
+}
+
+/* 80, 80/tcp or 53/udp. */
+static int take_port(struct sks_ctl *ctl)
+{
+	size_t len = strcspn(optarg, "/");
+	const char *proto = optarg[len] ? optarg + len + 1 : "tcp";
+	uint32_t port;
+
+	if (sks_uint_parse(optarg, len, UINT16_MAX, &port) || !port ||
+	    (strcmp(proto, "tcp") != 0 && strcmp(proto, "udp") != 0)) {
+		warnx("--port: \"%s\" is not a port, as 80, 80/tcp or 53/udp", optarg);
+		return -EINVAL;
+	}
+	ctl->port = (uint16_t)port;
+	ctl->proto = *proto == 'u' ? IPPROTO_UDP : IPPROTO_TCP;
+	return 0;
+}
+
+static int take_fd(struct sks_ctl *ctl)
+{
+	uint32_t fd;
+	int err = take_number("--fd", 0, &fd);
+
+	if (!err)
+		ctl->fd = (int)fd;
+	return err;
+}
+
 static int take_option(int c, const char *word, struct command_line *line)
 {
 	struct sks_ctl *ctl = &line->ctl;
@@ -178,6 +224,12 @@ static int take_option(int c, const char *word, struct command_line *line)
 	case OPT_POLICY:
 		ctl->policy = optarg;
 		return 0;
+	case OPT_PID:
+		return take_number("--pid", 1, &ctl->pid);
+	case OPT_FD:
+		return take_fd(ctl);
+	case OPT_PORT:
+		return take_port(ctl);
 	case 'h':
 		line->help = true;
 		return 0;
@@ -221,6 +273,7 @@ static int parse(int argc, char **argv, struct command_line *line)
 	line->ctl.signal = SIGTERM;
 	line->ctl.timeout = DEFAULT_TIMEOUT;
 	line->ctl.drain = DEFAULT_DRAIN;
+	line->ctl.fd = -1;
 	return gather(argc, argv, line);
 }
 

@@ -14,6 +14,7 @@
 
 #include "../../common/raw.h"
 #include "../../preload/run/beside.h"
+#include "../../preload/run/reach.h"
 #include "../../preload/run/vars.h"
 #include "upgrade.h"
 
@@ -56,14 +57,29 @@ static char *join_words(char *const *words)
 	return text;
 }
 
+/* Only a preload is ours to give. Whoever says sksteer-run as the command has every engine. */
+static int check_reach(const struct sks_ctl *ctl)
+{
+	char path[PATH_MAX], program[PATH_MAX];
+	const char *why;
+
+	if (sks_run_resolve(ctl->command[0], path, sizeof(path)) ||
+	    sks_run_reach(path, program, sizeof(program), &why) == SKS_REACH_PRELOAD)
+		return 0;
+	return sks_upgrade_fail("%s %s: a preload cannot reach it: say -- sksteer-run -l %s %s ...",
+				program, why, ctl->operands[0], ctl->command[0]);
+}
+
 int sks_upgrade_start(struct sks_upgrade *upgrade)
 {
 	const struct sks_ctl *ctl = upgrade->ctl;
 	struct surroundings around = { .label = upgrade->label };
 	const struct sks_start start = { ctl->command, set_variables, &around, false };
 	char *words;
-	int err;
+	int err = check_reach(ctl);
 
+	if (err)
+		return err;
 	if (sks_run_beside("libsksteer.so", SKS_LIBDIR, R_OK, around.library,
 			   sizeof(around.library)))
 		return sks_upgrade_fail("libsksteer.so is neither next to sksteerctl nor in %s",

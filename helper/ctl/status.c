@@ -13,6 +13,7 @@
 #include "../bpffs.h"
 #include "../report.h"
 #include "ctl.h"
+#include "owner.h"
 #include "report.h"
 #include "table.h"
 
@@ -240,6 +241,10 @@ int sks_ctl_status(const struct sks_ctl *ctl)
 		return SKS_CTL_FAILED;
 	if (ctl->all)
 		(void)json_object_object_get_ex(report, "namespaces", &namespaces);
+	else
+		sks_owner_correct(report);
+	for (size_t i = 0; namespaces && i < json_object_array_length(namespaces); i++)
+		sks_owner_correct(json_object_array_get_idx(namespaces, i));
 	if (select_label(ctl, report, namespaces))
 		err = -ENOENT;
 	else if (ctl->json)

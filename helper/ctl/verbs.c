@@ -55,6 +55,21 @@ static const struct sks_verb verbs[] = {
 	  "new\n"
 	  "connections are shared in proportion, 100 being what a server has that names none, and\n"
 	  "with 0 it gets no more of them. PID is the one that `status` shows.\n" },
+	{ "register", sks_ctl_register, 1, 1, "a LABEL",
+	  "Usage: sksteerctl register LABEL --pid PID [--fd N | --port PORT[/PROTO]] [OPTION]...\n"
+	  "       sksteerctl register LABEL [--port PORT[/PROTO]] [OPTION]...\n"
+	  "Make listening TCP and bound UDP sockets that are there already a label's: those of a\n"
+	  "running process, or those that a service manager passes to sksteerctl itself\n"
+	  "(LISTEN_FDS). What is bound to the label is steered to them, for as long as they are\n"
+	  "open. All sockets at one port are meant, whatever their addresses and descriptors.\n"
+	  "\n"
+	  "  --pid PID            root's, or your own: the process is not stopped, nor changed\n"
+	  "  --fd N               this descriptor of it\n"
+	  "  --port PORT[/PROTO]  its sockets at this port: 80, 53/udp. Needed where it has\n"
+	  "                       several\n"
+	  "\n"
+	  "Of passed sockets, if LISTEN_FDNAMES names some as the label, these alone are "
+	  "meant.\n" },
 	{ "unregister", sks_ctl_unregister, 1, 1, "a LABEL",
 	  "Usage: sksteerctl unregister LABEL [OPTION]...\n"
 	  "Take a label out, with all its bindings. Servers run on, and their own ports with "

@@ -45,9 +45,7 @@ static int set_all(const struct sks_run_options *opts, const char *socket, bool 
 int sks_run_env_set(const struct sks_run_options *opts, const char *library, const char *socket,
 		    bool warned)
 {
-	int err;
-
-	err = sks_var_set_preload(library);
+	int err = library ? sks_var_set_preload(library) : 0;
 	if (err == -EINVAL)
 		return err;
 	if (!err)
@@ -55,4 +53,13 @@ int sks_run_env_set(const struct sks_run_options *opts, const char *library, con
 	if (err)
 		warnx("cannot set the environment: %s", strerror(-err));
 	return err;
+}
+
+void sks_run_env_forget(void)
+{
+	static const char *const names[] = { "SKSTEER_PORTS", "SKSTEER_LABEL", "SKSTEER_MODE",
+					     "SKSTEER_INSTANCE", "SKSTEER_WARNED" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		(void)sks_var_set(names[i], NULL);
 }

@@ -11,10 +11,12 @@
 
 #include "beside.h"
 #include "embed.h"
+#include "engine.h"
 #include "env.h"
 #include "options.h"
 #include "reach.h"
 #include "vars.h"
+#include "watch.h"
 
 /* As env(1) has them. */
 enum { EXIT_OWN = 125, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
@@ -85,21 +87,21 @@ static int exit_not_started(const char *command, int err)
 	return err == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
 }
 
-/* A command that can't be executed must not cost the start of a helper. 0 or an exit status. */
-static int check_command(const struct sks_run_options *opts, bool strict)
+/*
+ * A command that can't be executed must not cost the start of a helper. 0 or an exit status.
+ * *ret_engine is SKS_ENGINE_AUTO where none can reach it.
+ */
+static int check_command(const struct sks_run_options *opts, bool strict,
+			 enum sks_engine *ret_engine)
 {
-	char path[PATH_MAX], program[PATH_MAX];
-	const char *why;
+	char path[PATH_MAX];
 	int err;
 
 	err = sks_run_resolve(opts->command[0], path, sizeof(path));
 	if (err)
 		return exit_not_started(opts->command[0], -err);
-	why = sks_run_unreachable(path, program, sizeof(program));
-	if (!why)
-		return 0;
-	warnx("%s %s%s", program, why, strict ? "; nothing started (--strict)" : "");
-	return strict ? EXIT_OWN : 0;
+	*ret_engine = sks_engine_choose(opts, path, strict);
+	return *ret_engine == SKS_ENGINE_AUTO && strict ? EXIT_OWN : 0;
 }
 
 static const char *without_helper(const struct sks_run_options *opts, bool strict)
@@ -109,13 +111,40 @@ static const char *without_helper(const struct sks_run_options *opts, bool stric
 	return opts->spec || opts->label ? "starting unsteered" : "starting without it";
 }
 
+/* library NULL: the supervisor. 0 or an exit status. */
+static int start_engine(const struct sks_run_options *opts, const char *library,
+			const struct helper_path *helper, bool attended, bool strict, char **argv)
+{
+	const char *socket = helper->is_default ? NULL : helper->path;
+	int err;
+
+	if (sks_run_env_set(opts, library, socket, !attended) < 0)
+		return EXIT_OWN;
+	if (library) {
+		if (opts->verbose)
+			warnx("preloading %s", library);
+		return 0;
+	}
+	err = sks_watch_start(argv);
+	sks_run_env_forget();
+	if (err && (strict || err == -ECANCELED)) {
+		warnx("nothing started%s", strict ? " (--strict)" : "");
+		return EXIT_OWN;
+	}
+	if (err)
+		warnx("%s",
+		      opts->spec || opts->label ? "starting unsteered" : "starting without it");
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct sks_run_options opts;
 	struct helper_path helper;
 	char library[PATH_MAX];
+	enum sks_engine engine;
 	const char *inherited;
-	bool strict;
+	bool strict, preloads;
 	int err;
 
 	err = sks_run_options_parse(argc, argv, &opts);
@@ -126,21 +155,22 @@ int main(int argc, char **argv)
 
 	if (choose_socket(&opts, &helper) < 0)
 		return EXIT_OWN;
-	if (sks_run_beside("libsksteer.so", SKS_LIBDIR, R_OK, library, sizeof(library)) < 0) {
+	err = check_command(&opts, strict, &engine);
+	if (err)
+		return err;
+	preloads = engine != SKS_ENGINE_SECCOMP;
+	if (preloads &&
+	    sks_run_beside("libsksteer.so", SKS_LIBDIR, R_OK, library, sizeof(library)) < 0) {
 		warnx("libsksteer.so is neither next to sksteer-run nor in %s", SKS_LIBDIR);
 		return EXIT_OWN;
 	}
-	err = check_command(&opts, strict);
-	if (err)
-		return err;
 
 	err = find_helper(helper.path, without_helper(&opts, strict), opts.verbose);
 	if (err && strict)
 		return EXIT_OWN;
-	if (sks_run_env_set(&opts, library, helper.is_default ? NULL : helper.path, err != 0) < 0)
-		return EXIT_OWN;
-	if (opts.verbose)
-		warnx("preloading %s", library);
+	err = start_engine(&opts, preloads ? library : NULL, &helper, err == 0, strict, argv);
+	if (err)
+		return err;
 	(void)execvp(opts.command[0], opts.command);
 	return exit_not_started(opts.command[0], errno);
 }

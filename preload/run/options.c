@@ -42,7 +42,10 @@ static const char help_text[] =
 	"      --join[=W]   serve beside it, with weight W (0 to 65535, else 100)\n"
 	"      --share      serve beside it by the very same sockets\n"
 	"      --strict     no steering, no service: start nothing, or let bind(2) fail\n"
-	"      --engine E   auto, preload, or seccomp (not supported yet)\n"
+	"      --engine E   how COMMAND is reached: preload, by its libc; seccomp, by a\n"
+	"                   supervisor of its system calls, and of all that it starts;\n"
+	"                   auto (the default): seccomp if COMMAND is static, Go, or else\n"
+	"                   out of a preload's reach\n"
 	"      --socket PATH  the helper's socket; else $SKSTEER_SOCKET, else\n"
 	"                   /run/sksteer/helper.sock\n"
 	"  -v               say what is done\n"
@@ -68,14 +71,17 @@ static int complain_option(int c, const char *word)
 	return -EINVAL;
 }
 
-static int check_engine(const char *engine)
+static int take_engine(enum sks_engine *ret_engine)
 {
-	if (strcmp(engine, "auto") == 0 || strcmp(engine, "preload") == 0)
-		return 0;
-	if (strcmp(engine, "seccomp") == 0)
-		warnx("--engine seccomp is not supported yet");
-	else
-		warnx("--engine: \"%s\" is none of auto, preload, seccomp", engine);
+	static const char *const names[] = { "auto", "preload", "seccomp" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(optarg, names[i]) == 0) {
+			*ret_engine = (enum sks_engine)i;
+			return 0;
+		}
+	}
+	warnx("--engine: \"%s\" is none of auto, preload, seccomp", optarg);
 	return -EINVAL;
 }
 
@@ -125,7 +131,7 @@ static int take_option(int c, const char *word, struct sks_run_options *opts)
 		opts->strict = true;
 		return 0;
 	case OPT_ENGINE:
-		return check_engine(optarg);
+		return take_engine(&opts->engine);
 	case OPT_SOCKET:
 		opts->socket = optarg;
 		return 0;

@@ -5,11 +5,14 @@
 
 #include <stdbool.h>
 
+enum sks_engine { SKS_ENGINE_AUTO, SKS_ENGINE_PRELOAD, SKS_ENGINE_SECCOMP };
+
 struct sks_run_options {
 	const char *spec;   /* parses, or NULL: no -p */
 	const char *label;  /* valid, or NULL: no -l */
 	const char *socket; /* as given, or NULL: no --socket */
 	char mode[16];	    /* as SKSTEER_MODE has it; empty: no --replace, --join, --share */
+	enum sks_engine engine;
 	bool strict;
 	bool verbose;
 	char **command; /* NULL-terminated, at least one word */

@@ -19,6 +19,7 @@
 
 #define SCRIPT_LINE  256 /* the kernel's BINPRM_BUF_SIZE */
 #define MAX_SECTIONS 4096
+#define MAX_SCRIPTS  4 /* the kernel's limit to scripts that scripts interpret */
 
 static bool is_executable_file(const char *path)
 {
@@ -71,15 +72,24 @@ int sks_run_resolve(const char *command, char *ret_path, size_t size)
 	return ret;
 }
 
-/* The interpreter of a "#!" line, NUL-terminated in place; NULL when there is none. */
-static char *script_interpreter(char line[SCRIPT_LINE])
+/*
+ * The interpreter of a "#!" line, NUL-terminated in place; NULL when there is none. *ret_argument
+ * is the first word after it, or "".
+ */
+static char *script_interpreter(char line[SCRIPT_LINE], char **ret_argument)
 {
-	char *start;
+	char *start, *rest;
 
 	if (strncmp(line, "#!", 2) != 0)
 		return NULL;
+	line[strcspn(line, "\n")] = '\0';
 	start = line + 2 + strspn(line + 2, " \t");
-	start[strcspn(start, " \t\n")] = '\0';
+	rest = start + strcspn(start, " \t");
+	if (*rest)
+		*rest++ = '\0';
+	rest += strspn(rest, " \t");
+	rest[strcspn(rest, " \t")] = '\0';
+	*ret_argument = rest;
 	return *start ? start : NULL;
 }
 
@@ -127,48 +137,76 @@ static const char *secure_exec(int fd)
 	if (fstat(fd, &st) < 0)
 		return NULL;
 	if ((st.st_mode & S_ISUID) && st.st_uid != getuid())
-		return "is setuid: a preload is ignored there";
+		return "is setuid";
 	if ((st.st_mode & S_ISGID) && (st.st_mode & S_IXGRP) && st.st_gid != getgid())
-		return "is setgid: a preload is ignored there";
+		return "is setgid";
 	/* For the real root, file capabilities add nothing, and so AT_SECURE stays off. */
 	if (getuid() != 0 && fgetxattr(fd, "security.capability", NULL, 0) > 0)
-		return "has file capabilities: a preload is ignored there";
+		return "has file capabilities";
 	return NULL;
 }
 
-static const char *inspect_elf(int fd)
+static const char *without_libc(int fd, const ElfW(Ehdr) * ehdr)
 {
 	static const unsigned char mine = sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32;
+
+	if (ehdr->e_ident[EI_CLASS] != mine)
+		return "has another word size than libsksteer.so";
+	if (has_section(fd, ehdr, ".go.buildinfo"))
+		return "is a Go program, which calls no libc";
+	if (!has_interp(fd, ehdr))
+		return "is statically linked";
+	return NULL;
+}
+
+/* Gaining rights comes first: that decides which engines there are. */
+static enum sks_reach inspect_elf(int fd, const char **ret_why)
+{
 	ElfW(Ehdr) ehdr;
 
 	if (!read_at(fd, &ehdr, sizeof(ehdr), 0) || memcmp(ehdr.e_ident, ELFMAG, SELFMAG) != 0)
-		return NULL;
-	if (ehdr.e_ident[EI_CLASS] != mine)
-		return "has another word size than libsksteer.so: a preload cannot reach it";
-	if (has_section(fd, &ehdr, ".go.buildinfo"))
-		return "is a Go program, which calls no libc: a preload cannot reach it";
-	if (!has_interp(fd, &ehdr))
-		return "is statically linked: a preload cannot reach it";
-	return secure_exec(fd);
+		return SKS_REACH_PRELOAD;
+	*ret_why = secure_exec(fd);
+	if (*ret_why)
+		return SKS_REACH_SECURE;
+	*ret_why = without_libc(fd, &ehdr);
+	return *ret_why ? SKS_REACH_SUPERVISED : SKS_REACH_PRELOAD;
 }
 
-const char *sks_run_unreachable(const char *path, char *ret_program, size_t size)
+static bool is_env(const char *interpreter)
 {
-	char line[SCRIPT_LINE] = "", *interpreter;
-	CLEANUP_FD int fd = -1;
+	const char *slash = strrchr(interpreter, '/');
 
-	(void)snprintf(ret_program, size, "%s", path);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return NULL;
+	return strcmp(slash ? slash + 1 : interpreter, "env") == 0;
+}
+
+/* What runs the script at path instead: false where that is a program itself, or can't be told. */
+static bool follow(int fd, char *path, size_t size)
+{
+	char line[SCRIPT_LINE] = "", *interpreter, *argument;
+
 	if (pread(fd, line, sizeof(line) - 1, 0) < 0)
-		return NULL;
-	interpreter = script_interpreter(line);
+		return false;
+	interpreter = script_interpreter(line, &argument);
 	if (!interpreter)
-		return inspect_elf(fd);
+		return false;
+	if (is_env(interpreter) && *argument && *argument != '-' && !strchr(argument, '='))
+		return sks_run_resolve(argument, path, size) == 0;
+	(void)snprintf(path, size, "%s", interpreter);
+	return true;
+}
 
-	(void)snprintf(ret_program, size, "%s", interpreter);
-	(void)close(fd);
-	fd = open(interpreter, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? NULL : inspect_elf(fd);
+enum sks_reach sks_run_reach(const char *path, char *ret_program, size_t size, const char **ret_why)
+{
+	*ret_why = NULL;
+	(void)snprintf(ret_program, size, "%s", path);
+	for (int depth = 0; depth <= MAX_SCRIPTS; depth++) {
+		CLEANUP_FD int fd = open(ret_program, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+		if (fd < 0)
+			break;
+		if (!follow(fd, ret_program, size))
+			return inspect_elf(fd, ret_why);
+	}
+	return SKS_REACH_PRELOAD;
 }

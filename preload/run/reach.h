@@ -8,12 +8,18 @@
 /* The file that execvp(3) would run. 0, -ENOENT, -EACCES, or -ENAMETOOLONG. */
 int sks_run_resolve(const char *command, char *ret_path, size_t size);
 
+enum sks_reach {
+	SKS_REACH_PRELOAD,    /* nothing speaks against a preload (an unreadable file included) */
+	SKS_REACH_SUPERVISED, /* the program makes its system calls without our libc */
+	SKS_REACH_SECURE, /* it gains rights when it is executed: ld.so ignores a preload there */
+};
+
 /*
- * Looks into the file at path, or, where it begins with "#!", into its interpreter. Returns NULL
- * when nothing speaks against a preload (an unreadable file included), else why it can't reach the
- * program, as the end of a sentence that begins with the program's name. ret_program gets that
- * name: path, or the interpreter's.
+ * Looks into the file at path, or, where it begins with "#!", into its interpreter, and that one's,
+ * and the program that env(1) finds. ret_program gets the name of what was looked into last,
+ * *ret_why what is the matter with it, as the end of a sentence that begins with that name.
  */
-const char *sks_run_unreachable(const char *path, char *ret_program, size_t size);
+enum sks_reach sks_run_reach(const char *path, char *ret_program, size_t size,
+			     const char **ret_why);
 
 #endif

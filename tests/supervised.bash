@@ -1,0 +1,93 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+# Owns what the tests of the seccomp engine share: the servers of the other tests, linked statically,
+# which a preload can't reach, and the two processes of their supervisor.
+
+load stand
+
+# stand and calls are static here, so that all that is said of them is the supervisor's doing.
+setup_file() {
+	local program
+	for program in stand calls serve; do
+		"${CC:-gcc}" -static -O1 -std=gnu11 -D_GNU_SOURCE -I"$SKS_ROOT" -pthread \
+			-o "$BATS_FILE_TMPDIR/$program" "$SKS_ROOT/tests/progs/$program.c"
+	done
+}
+
+setup() {
+	sks_setup
+	need jq
+	cp "$BATS_FILE_TMPDIR"/{stand,calls,serve} "$PROGS"
+	start_helper
+}
+
+# run_as USER ARGUMENT...: sksteer-run, by root, nobody or user2, to its end; stderr is in $stderr.
+run_as() {
+	local user=()
+	case $1 in
+	nobody) user=("${AS_NOBODY[@]}") ;;
+	user2) user=("${AS_USER2[@]}") ;;
+	esac
+	run --separate-stderr in_ns "${user[@]}" "$RUN" --socket "$SOCKET" "${@:2}"
+}
+
+# runs NAME USER ARGUMENT...: the same in the background, its output in $SKS_DIR/NAME.log.
+runs() {
+	local name=$1 user=()
+	case $2 in
+	nobody) user=("${AS_NOBODY[@]}") ;;
+	user2) user=("${AS_USER2[@]}") ;;
+	esac
+	: > "$SKS_DIR/$name.log"
+	start_server "$name" "${user[@]}" "$RUN" --socket "$SOCKET" "${@:3}"
+}
+
+# is_watcher PID [COMMAND]: by the words that it was started with: its name is that of the command
+# while it speaks for it.
+is_watcher() {
+	[[ $1/ns/mnt -ef /proc/${SKS_HOLDER[main]}/ns/mnt ]] && ! sks_is_gone "${1#/proc/}" &&
+		[[ $(tr '\0' ' ' < "$1/cmdline") == "sksteer-watch ${2:-}"* ]]
+}
+
+# watchers [PID]: the processes that supervise the command with that pid, or any.
+watchers() {
+	local process
+	for process in /proc/[0-9]*; do
+		if is_watcher "$process" "${1:+$1 }"; then
+			echo "${process#/proc/}"
+		fi
+	done 2> /dev/null
+}
+
+# two_watch PID: as it has to be.
+two_watch() {
+	is "$(watchers "$1" | wc -l)" 2
+}
+
+# active PID, spare PID: which one of the two it is. The one that stands by waits for the other's end.
+active() {
+	local pid
+	for pid in $(watchers "$1"); do
+		[[ -z $(watched_by "$pid" "$(watchers "$1")") ]] || echo "$pid"
+	done
+}
+
+# watched_by PID PIDS: those of PIDS of which it is the parent.
+watched_by() {
+	local pid
+	for pid in $2; do
+		[[ $(ps -o ppid= -p "$pid" | tr -d ' ') != "$1" ]] || echo "$pid"
+	done
+}
+
+spare() {
+	local pid
+	for pid in $(watchers "$1"); do
+		[[ -n $(watched_by "$pid" "$(watchers "$1")") ]] || echo "$pid"
+	done
+}
+
+# nobody_watches: every supervisor has ended.
+nobody_watches() {
+	is "$(watchers)" ''
+}
