@@ -24,7 +24,7 @@
 
 #include "spec.h"
 
-#define SKS_WIRE_VERSION  2u
+#define SKS_WIRE_VERSION  3u
 #define SKS_SOCKET_PATH	  "/run/sksteer/helper.sock"
 #define SKS_INSTANCE_SIZE 16u
 #define SKS_LABEL_SIZE	  64u /* SKS_LABEL_MAX and its NUL */

@@ -569,9 +569,9 @@ answer() {
 	AS=root answer 'done' open-low-port
 	AS=root answer 'EACCES 127.0.0.1:8080: port 8080 needs no privilege (net.ipv4.ip_unprivileged_port_start is 1024), so bind(2) was denied for another reason' \
 		open-high-port
-	answer 'EPROTO malformed request: not one of version 2' open-without-address
-	answer 'EPROTO malformed request: not one of version 2' open-unix-address
-	answer 'EPROTO malformed request: not one of version 2' open-ipv4-with-scope
+	answer 'EPROTO malformed request: not one of version 3' open-without-address
+	answer 'EPROTO malformed request: not one of version 3' open-unix-address
+	answer 'EPROTO malformed request: not one of version 3' open-ipv4-with-scope
 	answer 'EINVAL 127.0.0.1:80: Invalid argument' open-ipv4-of-ipv6
 	answer 'EAFNOSUPPORT [::1]:80: Address family not supported by protocol' open-ipv6-of-ipv4
 	answer 'EINVAL [fe80::1]:80: Invalid argument' open-link-local

@@ -53,7 +53,7 @@ unharmed() {
 
 @test "bad input: records that are none" {
 	answer 'no answer' nothing
-	answer 'EPROTO malformed request: not one of version 2' one-byte half-a-request a-byte-short \
+	answer 'EPROTO malformed request: not one of version 3' one-byte half-a-request a-byte-short \
 		a-byte-long version-0 version-1 version-3 op-0 op-14 op-65535 mode-5 \
 		weight-of-none weight-of-replace register-with-address port-without-family \
 		address-of-another-family address-beyond-ipv4 reserved-bytes label-without-end \
@@ -62,7 +62,7 @@ unharmed() {
 }
 
 @test "bad input: fields that are not for what is asked" {
-	answer 'EPROTO malformed request: not one of version 2' register-with-{scope,pid} \
+	answer 'EPROTO malformed request: not one of version 3' register-with-{scope,pid} \
 		check-with-scope status-with-port open-without-address open-of-another-family \
 		open-with-scope-of-ipv4 open-beyond-ipv4 open-with-pid \
 		promote-with-{address,port,weight,pid} unregister-with-pid weight-without-pid \
@@ -71,7 +71,7 @@ unharmed() {
 }
 
 @test "bad input: reply sockets that are none, or are to be nowhere" {
-	answer 'EPROTO malformed request: not one of version 2' \
+	answer 'EPROTO malformed request: not one of version 3' \
 		reply-without-{cookie,port,address} reply-of-another-family reply-beyond-ipv4 \
 		reply-with-{scope-of-ipv4,mode,spec,label,pid} \
 		reply-to-{an-address-alone,a-port-alone,beyond-ipv4}

@@ -18,7 +18,7 @@ import struct
 import sys
 import time
 
-GREETING = struct.pack("=H6x", 2)
+GREETING = struct.pack("=H6x", 3)
 REQUEST = struct.Struct("=HHHHIHH16s16s64sII8s")
 OPS = {1: "check", 2: "register", 12: "shared"}
 ELSEWHERE, SHARED = 1, 2
@@ -28,7 +28,7 @@ registered = []
 listeners = []  # the helper's own, one at a time
 
 
-def reply(err=0, text=b"", version=2, steered=True, place=0, port=0):
+def reply(err=0, text=b"", version=3, steered=True, place=0, port=0):
     steered = int(err == 0 and steered)
     return struct.pack("=HHiHHIQ464s", version, steered, err, place, port, 0, 0, text)
 

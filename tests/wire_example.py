@@ -25,7 +25,7 @@ def register(listener, spec, label=b""):
                                os.urandom(16), label)
             rights = array.array("i", [listener.fileno()])
             helper.sendmsg([head, spec], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
-            _, steered, error, text = struct.unpack("=HHi4x476s", helper.recv(488))
+            _, steered, error, text = struct.unpack("=HHi16x464s", helper.recv(488))
         except (OSError, struct.error) as silence:
             return f"no answer from the helper: {silence}"
     words = text.split(b"\0")[0].decode() or os.strerror(-error)
