@@ -119,7 +119,7 @@ RECORDS = {
     "a-byte-long": request() + b"x",
     "version-0": request(version=0),
     "version-1": request(version=1),
-    "version-3": request(version=3),
+    "version-4": request(version=4),
     "op-0": request(0),
     "op-14": request(14),
     "op-65535": request(65535),
