@@ -191,6 +191,7 @@ void sks_dgram_connected(int fd, int original)
 	dgram.original = original;
 	dgram.original_cookie = original ? dgram.cookie : 0;
 	dgram.cookie = sks_fd_cookie(fd);
+	sks_udp->pid = (int32_t)sks_raw(SYS_getpid);
 	set(fd, &dgram, SKS_DGRAM_CONNECTED | (dgram.flags & ~SKS_DGRAM_STEERED));
 }
 
@@ -220,20 +221,27 @@ static void close_original(struct sks_dgram *dgram, int fd)
 	dgram->flags = 0;
 }
 
+/* A vfork(2)ed child has our memory, but closes its own descriptors. */
+static bool is_us(void)
+{
+	return !sks_sandboxed && sks_raw(SYS_getpid) == sks_udp->pid;
+}
+
 void sks_dgram_closed(unsigned int first, unsigned int last)
 {
+	const uint32_t ours = SKS_DGRAM_STEERED | SKS_DGRAM_CONNECTED;
 	bool any = false;
 
 	sks_reply_sockets_doubt(&sks_udp->replies, first, last);
-	for (; first <= last && first < sks_udp->end; first++) {
-		struct sks_dgram *dgram = &sks_udp->fds[first];
-
-		any |= dgram->flags & SKS_DGRAM_STEERED;
-		if (dgram->flags & SKS_DGRAM_CONNECTED && dgram->original && !sks_sandboxed)
-			close_original(dgram, (int)first);
+	for (unsigned int fd = first; !any && fd <= last && fd < sks_udp->end; fd++)
+		any = sks_udp->fds[fd].flags & ours;
+	if (!any || !is_us())
+		return;
+	for (unsigned int fd = first; fd <= last && fd < sks_udp->end; fd++) {
+		if (sks_udp->fds[fd].original)
+			close_original(&sks_udp->fds[fd], (int)fd);
 	}
-	if (any && !sks_sandboxed)
-		sks_reply_sockets_look(&sks_udp->replies);
+	sks_reply_sockets_look(&sks_udp->replies);
 }
 
 bool sks_dgram_holds(const struct sks_dgram *dgram, int fd)

@@ -267,6 +267,7 @@ static struct sks_reply_socket *make(struct sks_reply_socket *set, struct sks_dg
 		return NULL;
 	}
 	sks_udp->replies.n++;
+	sks_udp->pid = (int32_t)sks_raw(SYS_getpid);
 	reply->fd = sks_reply_socket_move_up(sock);
 	reply->cookie = sks_fd_cookie(reply->fd);
 	if (!sks_udp->replies.lowest || (uint32_t)reply->fd < sks_udp->replies.lowest)
