@@ -478,3 +478,31 @@ resolves() {
 	wait_until 3 given_up 2053
 	wait_until 5 right 127.0.0.1#2077
 }
+
+@test "status says from which port answers leave: of a server that a preload reaches, and of one that it does not" {
+	echoes echo SKSTEER_LABEL=echo SKSTEER_PORTS="$SPEC" "$OWN"
+	is "$(status_jq '.services[].sockets[].answers')" 'asked port'
+	has_not "$(ctl status)" 'answers from'
+	stop_echo echo
+	ctl unregister echo
+	start_echo plain "$OWN"
+	ctl register dns --pid "$(pid_of plain)" --port 5353/udp
+	ctl bind dns any:53/udp
+	is "$(status_jq '.services[].sockets[].answers')" 'bound port'
+	has "$(ctl status)" '(answers from port 5353)'
+	verdict '0 right, 1 wrong' 127.0.0.1#53
+}
+
+@test "multicast and broadcast are never steered: the spec is refused, a broadcast address remarked on" {
+	local text=': multicast and broadcast are never steered'
+	echoes echo SKSTEER_PORTS='224.0.0.251:53/udp' "$OWN"
+	has "$(log_of echo)" "sksteer: SKSTEER_PORTS: \"224.0.0.251\" at character 1$text; nothing is steered"
+	echoes echo SKSTEER_PORTS='53/udp;[ff02::fb]:53/udp' "$OWN"
+	has "$(log_of echo)" "\"[ff02::fb]\" at character 8$text; nothing is steered"
+	verdict '0 right, 1 refused' 127.0.0.1#53
+	add_ns away
+	veth main 10.9.9.1/24 away 10.9.9.2/24
+	in_ns ip address change 10.9.9.1/24 broadcast 10.9.9.255 dev to-away
+	echoes echo SKSTEER_PORTS='10.9.9.255:53/udp' "$OWN"
+	has "$(log_of echo)" '10.9.9.255 is a broadcast address here, and broadcast is never steered'
+}

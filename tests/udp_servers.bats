@@ -387,4 +387,8 @@ answered_udp() {
 	wait_sockets 1
 	right -n 60 127.0.0.1#{7,77,7777}
 	right -n 60 -k 4 127.0.0.1#{77,7,7777}
+	# Each child has the server's memory until it executes: what it closes is still open here.
+	before=$(fds echo)
+	right -n 60 127.0.0.1#{7,77,7777}
+	is "$(fds echo)" "$before"
 }
