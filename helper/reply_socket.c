@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /*
  * Owns reply sockets: who gets one, and where. A server whose port is not the one that its client
- * asked sends the answer from there by such a socket. It is bound for whoever has the registered
- * socket, where datagrams are steered to that one's service now; what is done to it before, so that
- * nobody gets more than that, is reply_bind.h's.
+ * asked sends the answer from there by such a socket. It is bound for the service's user, and for
+ * whoever has been told the registered socket's token, where datagrams are steered to that one's
+ * service now; what is done to it before, so that nobody gets more than that, is reply_bind.h's.
  */
 #include <errno.h>
 #include <string.h>
@@ -15,10 +15,10 @@
 #include "lead.h"
 #include "log.h"
 #include "policy.h"
-#include "process.h"
 #include "request.h"
 #include "slot.h"
 #include "stranger.h"
+#include "token.h"
 
 /* What was asked for, and what has been found of it. */
 struct wanted {
@@ -69,21 +69,12 @@ static int check_socket(struct sks_asked *asked, struct wanted *wanted)
 	return 0;
 }
 
-/* The process that asks; its number may be another's by now. */
-static bool holds(const struct sks_asked *asked, const struct sks_slot *slot)
-{
-	bool gone;
-	CLEANUP_FD int pidfd = sks_peer_pidfd(asked->conn, &gone);
-	const struct sks_process process = { asked->peer.pid, asked->peer.uid, pidfd };
-
-	return !gone && process.pid && sks_process_has(&process, slot->inode, slot->cookie);
-}
-
 /* A server may have given up its rights since it was registered. */
 static bool is_server(const struct sks_asked *asked, const struct sks_service *service,
-		      const struct sks_slot *slot)
+		      const struct sks_space *space, uint32_t slot)
 {
-	return asked->peer.root || asked->peer.uid == service->uid || holds(asked, slot);
+	return asked->peer.root || asked->peer.uid == service->uid ||
+	       sks_token_is(space, slot, asked->req->token);
 }
 
 static int find_service(struct sks_asked *asked, struct wanted *wanted)
@@ -103,11 +94,11 @@ static int find_service(struct sks_asked *asked, struct wanted *wanted)
 	wanted->space = space;
 	wanted->service = sks_service_of_slot(space, i);
 	wanted->how.own_port = slot->port ?: dest->port;
-	if (!is_server(asked, wanted->service, slot))
+	if (!is_server(asked, wanted->service, space, i))
 		return sks_refuse(&asked->verdict, -EPERM,
-				  "%s: the registered socket is user %u's, and process %d does not "
-				  "have it",
-				  wanted->text, wanted->service->uid, (int)asked->peer.pid);
+				  "%s: the registered socket is user %u's, and the token is not "
+				  "its",
+				  wanted->text, wanted->service->uid);
 	return 0;
 }
 

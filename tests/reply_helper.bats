@@ -151,13 +151,15 @@ steers_no_more() {
 
 # --- who gets one, and where -------------------------------------------------------------------------
 
+NOT_ITS="EPERM 127.0.0.1:53/udp: the registered socket is user 0's, and the token is not its"
+
 @test "reply: nobody else's, not without the registered socket, not where nothing is steered" {
 	resolver '127.0.0.1:53/udp'
 	AS=nobody replier other
 	does other 'open s udp 127.0.0.1 5354' 'open t tcp 127.0.0.1 5355'
 	local cookie
 	cookie=$(tell dns 'cookie s')
-	tells other "ask r s 127.0.0.1 53 cookie=$cookie" "EPERM 127.0.0.1:53/udp: the registered socket is user 0's, and process $(pid_of other) does not have it"
+	tells other "ask r s 127.0.0.1 53 cookie=$cookie" "$NOT_ITS"
 	tells other 'ask r s 127.0.0.1 53' 'ENOENT 127.0.0.1:53/udp: no UDP socket with that cookie is registered here'
 	tells dns 'ask r s 127.0.0.1 53 cookie=1' 'ENOENT 127.0.0.1:53/udp: no UDP socket with that cookie is registered here'
 	tells dns 'ask r s 127.0.0.2 53' "EACCES 127.0.0.2:53/udp is not steered to $(label_of dns)"
@@ -212,10 +214,32 @@ label_of() {
 	does dns drop
 	tells dns 'ask r s 127.0.0.1 53' steered
 	does dns 'send r 127.0.0.1 4000 answer'
-	# Without the registered socket, which its parent has, it is anybody.
+	# Without the token it is anybody, with the registered socket, too.
+	tells dns 'ask q s 127.0.0.1 53 token=0' "$NOT_ITS"
+	tells dns 'ask q s 127.0.0.1 53 token=1' "$NOT_ITS"
 	does dns 'close s'
-	has "$(tell dns "ask q r 127.0.0.1 53 cookie=$cookie")" \
-		"EPERM 127.0.0.1:53/udp: the registered socket is user 0's, and process "
+	tells dns "ask q r 127.0.0.1 53 cookie=$cookie" "$NOT_ITS"
+}
+
+@test "reply: the token is told to whoever brings the very socket, anew by a helper that starts" {
+	resolver '127.0.0.1:53/udp'
+	does dns drop 'open t udp 127.0.0.1 5354'
+	tells dns 'shared t' yields
+	tells dns 'token t' none
+	stop_helper
+	start_helper
+	tells dns 'ask r s 127.0.0.1 53' "$NOT_ITS"
+	tells dns 'shared s' yields
+	tells dns 'ask r s 127.0.0.1 53' steered
+	stop_helper
+	start_helper
+	tells dns 'register s 2099/udp' "yields this socket is registered already: as another user's, and this spec does not apply"
+	tells dns 'ask q s 127.0.0.1 53' steered
+	does dns 'close q'
+	stop_helper
+	start_helper
+	has "$(tell dns 'register s nonsense')" EINVAL
+	tells dns 'ask q s 127.0.0.1 53' steered
 }
 
 @test "reply: no thread gets a filter of its own in between" {
