@@ -7,6 +7,7 @@
  *
  * Usage, as root: stranger_test
  */
+#include <linux/netlink.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <signal.h>
@@ -23,7 +24,7 @@
 #include "tap.h"
 
 static struct sks_dest *dest;
-static int faults[3], locked;
+static int faults[4], locked;
 static char *memory; /* a page that is there, and one that is not */
 static long page;
 static int cgroup; /* -1: no bind hooks */
@@ -234,6 +235,49 @@ static void test_not_renewed(const struct sks_peer *peer, const struct sks_peer 
 	close(good);
 }
 
+static int listen_at(uint16_t port)
+{
+	const struct sockaddr_in6 addr = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) || listen(fd, 1)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* What one user's reply socket makes wait has no other user's socket, who frees its port. */
+static void test_aborted_meanwhile(const struct sks_peer *peer)
+{
+	struct sockaddr_in6 addr = { .sin6_family = AF_INET6, .sin6_port = htons(9998) };
+	struct sks_reply_socket reply = { .uid = 65530, .port = 9998, .family = AF_INET6 };
+	int own = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), good = listen_at(9997), fd, err;
+	int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	struct sks_socket socket;
+	socklen_t len = sizeof(reply.cookie);
+	pthread_t thread;
+
+	addr.sin6_addr = in6addr_loopback;
+	memcpy(reply.addr, &addr.sin6_addr, sizeof(reply.addr));
+	need(good >= 0 && netlink >= 0 && !bind(own, (struct sockaddr *)&addr, sizeof(addr)) &&
+		     !getsockopt(own, SOL_SOCKET, SO_COOKIE, &reply.cookie, &len),
+	     "sockets");
+	fd = receive(peer, good, &socket, &err);
+	need_done(err, "a socket");
+	thread = lock_socket(own, faults[3]);
+	tap_check(sks_stranger_abort(&reply, reply.uid, netlink) == -ETIMEDOUT,
+		  "the end of a locked one is not waited for");
+	sks_stranger_close(fd);
+	close(good);
+	good = listen_at(9997);
+	tap_check(good >= 0, "and nobody keeps what another user had sent meanwhile");
+	unlock_socket(thread, faults[3]);
+	close(good);
+	close(own);
+	close(netlink);
+}
+
 int main(void)
 {
 	const struct sks_peer peer = { .uid = 65534 }, other = { .uid = 65533 },
@@ -248,7 +292,9 @@ int main(void)
 	faults[0] = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
 	faults[1] = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
 	faults[2] = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
-	need(faults[0] >= 0 && faults[1] >= 0 && faults[2] >= 0, "userfaultfd, as root");
+	faults[3] = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	need(faults[0] >= 0 && faults[1] >= 0 && faults[2] >= 0 && faults[3] >= 0,
+	     "userfaultfd, as root");
 	cgroup = sks_cgroup_open();
 	if (cgroup >= 0 && sks_bpf_claims_load())
 		cgroup = -1;
@@ -287,6 +333,7 @@ int main(void)
 		  "a map that has become too small is emptied when it goes");
 	test_not_renewed(&fourth, &other);
 	test_bound_late(&third);
+	test_aborted_meanwhile(&other);
 	real_crash();
 	tap_check(sks_slot_lives(&space->maps, i), "and the next helper finds it so");
 	return tap_done();
