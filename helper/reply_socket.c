@@ -181,7 +181,8 @@ static void judge_and_bind(struct sks_asked *asked, struct wanted *wanted)
 	    find_service(asked, wanted) || check_route(asked, wanted) || check_quota(asked, wanted))
 		return;
 	/* The service's own claims do not stand in its way, others' do. */
-	err = sks_bpf_bind_as(wanted->cookie, wanted->service->uid)
+	err = sks_bpf_bind_as(wanted->cookie, wanted->service->uid, IPPROTO_UDP,
+			      &wanted->how.addr.any)
 		      ?: sks_stranger_bind_reply(asked->fd, &wanted->how);
 	if (err != -ETIMEDOUT) /* else stranger.c says when */
 		sks_bpf_bound(wanted->cookie);

@@ -146,8 +146,27 @@ static int bind_for(const struct sks_peer *peer, const struct sks_socket *socket
 		.len = sizeof(addr.in6),
 	};
 
-	need_done(sks_bpf_bind_as(socket->cookie, peer->uid), "sks_bpf_bind_as");
+	need_done(sks_bpf_bind_as(socket->cookie, peer->uid, IPPROTO_TCP, &addr.any),
+		  "sks_bpf_bind_as");
 	return sks_stranger_bind(fd, &addr);
+}
+
+/* A bind(2) of our own (as root) to that port, of a socket that is to be bound for a user. */
+static int bind_beside(uint8_t proto, uint16_t port, uint32_t uid, uint16_t own_port)
+{
+	struct sockaddr_in6 addr = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0), err;
+	uint64_t cookie;
+	socklen_t len = sizeof(cookie);
+
+	need(!getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len), "SO_COOKIE");
+	need_done(sks_bpf_bind_as(cookie, uid, proto, (const struct sockaddr *)&addr),
+		  "sks_bpf_bind_as");
+	addr.sin6_port = htons(own_port);
+	err = bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) ? errno : 0;
+	sks_bpf_bound(cookie);
+	close(fd);
+	return err;
 }
 
 /* What is done late for a user is still done as the user. */
@@ -163,6 +182,10 @@ static void test_bound_late(const struct sks_peer *peer)
 		tap_check(true, "a bind that comes late # SKIP no bind hooks here");
 		return;
 	}
+	tap_check(bind_beside(IPPROTO_TCP, 9999, 65533, 9999) == EADDRINUSE &&
+			  bind_beside(IPPROTO_TCP, 9998, 65533, 9999) == 0 &&
+			  bind_beside(IPPROTO_UDP, 9999, 65533, 9999) == 0,
+		  "of a socket that is bound for a user no other bind is judged so");
 	fd = receive(peer, own, &socket, &err);
 	need_done(err, "a socket that is not bound");
 	need(bind_for(peer, &socket, fd) == -EADDRINUSE, "root's port is taken");
