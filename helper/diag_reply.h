@@ -22,6 +22,10 @@ struct sks_reply_list {
 	size_t n;
 };
 
+/* Of one of sock_diag's records, whole: as is_ours, and shut for reading. */
+struct nlmsghdr;
+bool sks_reply_is_marked(const struct nlmsghdr *nlh);
+
 /* Those with a port in the ranges; as sks_diag_held(). */
 int sks_diag_replies(int netns, const struct sks_port_range *ranges, size_t n,
 		     struct sks_reply_list *ret_list);

@@ -26,6 +26,7 @@ error NAME                    of the socket
 drop                          it becomes nobody; by then it is another process
 cookie NAME                   SO_COOKIE
 shut NAME, free NAME          SHUT_RD, IP_FREEBIND
+marks NAME                    both, and all else by which the helper tells a reply socket
 race NAME FROM ADDRESS PORT N asks N times while a thread puts a filter of its own there: who won
 """
 import ctypes
@@ -230,6 +231,14 @@ def shut(which):
 @acts.act
 def free(which):
     acts.socks[which].setsockopt(socket.IPPROTO_IP, 15, 1)
+
+
+@acts.act
+def marks(which):
+    shut(which)
+    free(which)
+    acts.socks[which].setsockopt(socket.IPPROTO_IP, 24, 1)  # IP_BIND_ADDRESS_NO_PORT
+    acts.socks[which].setsockopt(socket.IPPROTO_IP, 49, 0)  # IP_MULTICAST_ALL
 
 
 @acts.act

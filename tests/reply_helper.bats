@@ -327,12 +327,22 @@ label_of() {
 	tells dns 'ask q s 127.0.0.1 2053' yields
 }
 
-@test "reply: another user registers a port at which one is left over" {
+@test "reply: another user's one, or what looks like one, is in the way as any socket" {
+	local held='2053/udp: port 2053 is held by a socket of user'
 	resolver '*/udp'
 	tells dns 'ask r s 127.0.0.1 2053' yields
-	AS=nobody serve other 2053/udp 0.0.0.0#6000/udp
-	silent other
-	gets_udp 127.0.0.1 2053 other
+	AS=nobody replier other
+	AS=user2 replier third
+	does other 'open o udp 0.0.0.0 6000'
+	tells other 'register o 127.0.0.1:2053/udp' "EADDRINUSE 127.0.0.1:$held 0 on 127.0.0.1"
+	does dns 'close r'
+	tells other 'register o 127.0.0.1:2053/udp' steered
+	does third 'quiet t 127.0.0.1 2054' 'marks t'
+	does other 'open p udp 0.0.0.0 6001'
+	tells other 'register p 127.0.0.1:2054/udp two' "EADDRINUSE 127.0.0.1:${held//2053/2054} 65533 on 127.0.0.1"
+	replier root
+	does root 'open s udp 0.0.0.0 6002'
+	tells root 'register s 127.0.0.1:2054/udp' steered
 }
 
 # --- the end -------------------------------------------------------------------------------------------
@@ -405,7 +415,7 @@ aborted() {
 
 @test "reply: what a user has shut for reading itself is not aborted" {
 	resolver '53,77/udp' 0.0.0.0 dns
-	AS=nobody replier other
+	replier other
 	does other 'quiet a 127.0.0.1 2053' 'shut a' 'quiet b 127.0.0.2 2053' 'free b' 'shut b'
 	ctl bind dns any:2053/udp
 	ctl unbind dns any:2053/udp
