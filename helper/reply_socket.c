@@ -102,10 +102,25 @@ static int find_service(struct sks_asked *asked, struct wanted *wanted)
 	return 0;
 }
 
+/*
+ * May another user have a socket that this one would be in the way of? Where the route yields; and
+ * at the wildcard address, where the service's user may shadow that.
+ */
+static bool gives_way(const struct wanted *wanted, const struct sks_route *route)
+{
+	const struct sks_peer owner = sks_policy_absent(wanted->service->uid);
+	struct sks_range part;
+
+	if (route->prefix.len && sks_policy_shadows(&owner))
+		return true;
+	return sks_route_yields(wanted->space, route, &part) && part.first <= wanted->port &&
+	       wanted->port <= part.last;
+}
+
 /* Does that address lead to the service, now? */
 static int check_route(struct sks_asked *asked, const struct wanted *wanted)
 {
-	struct sks_range port = { wanted->port, wanted->port }, part;
+	struct sks_range port = { wanted->port, wanted->port };
 	const struct sks_ranges udp = { .list = &port, .n = 1 };
 	const struct sks_route *route;
 	struct sks_routes routes = {};
@@ -118,8 +133,7 @@ static int check_route(struct sks_asked *asked, const struct wanted *wanted)
 		err = sks_refuse(&asked->verdict, -EACCES, "%s is not steered to %s", wanted->text,
 				 wanted->service->label);
 	else
-		asked->steered = !sks_route_yields(wanted->space, route, &part) ||
-				 port.first < part.first || port.last > part.last;
+		asked->steered = !gives_way(wanted, route);
 	sks_routes_free(&routes);
 	return err;
 }

@@ -89,7 +89,7 @@ steers_no_more() {
 
 @test "reply: an address that is nobody's yet, of a prefix; and one that is only routed here" {
 	resolver '192.0.2.0/24:53/udp'
-	tells dns 'ask r s 192.0.2.7 53' steered
+	tells dns 'ask r s 192.0.2.7 53' yields
 	in_ns ip route add local 192.0.2.0/24 dev lo
 	replier client
 	does client 'quiet c 127.0.0.1 4000'
@@ -101,7 +101,7 @@ steers_no_more() {
 @test "reply: it receives nothing, not after the service is gone either, and keeps its filter" {
 	resolver '127.0.0.1:53/udp'
 	replier client
-	tells dns 'ask r s 127.0.0.1 53' steered
+	tells dns 'ask r s 127.0.0.1 53' yields
 	tells dns 'detach r' EPERM
 	tells dns 'attach r' EPERM
 	steers_no_more
@@ -123,7 +123,7 @@ steers_no_more() {
 	in_ns ip route add local 192.0.2.0/24 dev lo
 	in_ns ip route add local 198.51.100.0/24 dev lo
 	replier client
-	tells dns 'ask r s 192.0.2.7 53 peer=198.51.100.9#4000' steered
+	tells dns 'ask r s 192.0.2.7 53 peer=198.51.100.9#4000' yields
 	does client 'quiet c 198.51.100.9 4000' 'quiet d 198.51.100.9 4001' \
 		'quiet e 198.51.100.8 4000'
 	# As the program would steer them to the server.
@@ -179,8 +179,8 @@ NOT_ITS="EPERM 127.0.0.1:53/udp: the registered socket is user 0's, and the toke
 	does two 'open s udp 0.0.0.0 5355'
 	tells two 'register s 192.0.2.7:53/udp' steered
 	tells dns 'ask r s 192.0.2.7 53' "EACCES 192.0.2.7:53/udp is not steered to $(label_of dns)"
-	tells dns 'ask r s 192.0.2.8 53' steered
-	tells two 'ask r s 192.0.2.7 53' steered
+	tells dns 'ask r s 192.0.2.8 53' yields
+	tells two 'ask r s 192.0.2.7 53' yields
 	tells two 'ask q s 192.0.2.8 53' "EACCES 192.0.2.8:53/udp is not steered to $(label_of two)"
 }
 
@@ -212,7 +212,7 @@ label_of() {
 	resolver '127.0.0.1:53/udp'
 	cookie=$(tell dns 'cookie s')
 	does dns drop
-	tells dns 'ask r s 127.0.0.1 53' steered
+	tells dns 'ask r s 127.0.0.1 53' yields
 	does dns 'send r 127.0.0.1 4000 answer'
 	# Without the token it is anybody, with the registered socket, too.
 	tells dns 'ask q s 127.0.0.1 53 token=0' "$NOT_ITS"
@@ -230,16 +230,16 @@ label_of() {
 	start_helper
 	tells dns 'ask r s 127.0.0.1 53' "$NOT_ITS"
 	tells dns 'shared s' yields
-	tells dns 'ask r s 127.0.0.1 53' steered
+	tells dns 'ask r s 127.0.0.1 53' yields
 	stop_helper
 	start_helper
 	tells dns 'register s 2099/udp' "yields this socket is registered already: as another user's, and this spec does not apply"
-	tells dns 'ask q s 127.0.0.1 53' steered
+	tells dns 'ask q s 127.0.0.1 53' yields
 	does dns 'close q'
 	stop_helper
 	start_helper
 	has "$(tell dns 'register s nonsense')" EINVAL
-	tells dns 'ask q s 127.0.0.1 53' steered
+	tells dns 'ask q s 127.0.0.1 53' yields
 }
 
 @test "reply: no thread gets a filter of its own in between" {
@@ -300,7 +300,7 @@ label_of() {
 
 @test "reply: others bind the port at other addresses, and steer it there" {
 	resolver '192.0.2.7:2053/udp'
-	tells dns 'ask r s 192.0.2.7 2053' steered
+	tells dns 'ask r s 192.0.2.7 2053' yields
 	AS=nobody plain other 127.0.0.1#2053/udp
 	gets_udp 127.0.0.1 2053 other
 	in_ns ip address add 192.0.2.8/32 dev lo
@@ -319,6 +319,21 @@ label_of() {
 	wait_until 2 gets_udp 127.0.0.1 2053 other
 	tells dns 'ask r s 127.0.0.1 2053' "EACCES 127.0.0.1:2053/udp is not steered to $(label_of dns)"
 	gets_udp 127.0.0.1 53 s
+}
+
+@test "reply: it yields where another user may have the wildcard address: root's, of a prefix" {
+	AS=nobody plain other 0.0.0.0#2053/udp
+	resolver '127.0.0.2:2053/udp'
+	tells dns 'ask r s 127.0.0.2 2053' yields
+	AS=nobody replier own
+	does own 'open s udp 0.0.0.0 6000'
+	tells own 'register s 127.0.0.3:2077/udp' steered
+	tells own 'ask r s 127.0.0.3 2077' steered
+	# As it starts again.
+	kill "$(pid_of other)"
+	does dns 'close r'
+	AS=nobody plain again 0.0.0.0#2053/udp
+	gets_udp 127.0.0.1 2053 again
 }
 
 @test "reply: a port named alone beside '*' is kept, a wide range yields" {
