@@ -25,8 +25,7 @@ struct wanted {
 	struct sks_reply_bind how;
 	struct sks_prefix addr;
 	uint16_t port;
-	uint32_t ifindex; /* that it can be reached by, or 0 */
-	uint64_t cookie;  /* of the fresh socket */
+	uint64_t cookie; /* of the fresh socket */
 	struct sks_space *space;
 	const struct sks_service *service;
 	char text[SKS_ROUTE_STRLEN]; /* the address and port */
@@ -62,10 +61,14 @@ static int check_socket(struct sks_asked *asked, struct wanted *wanted)
 		return sks_refuse(&asked->verdict, -EAFNOSUPPORT,
 				  "%s is of another family than the socket", wanted->text);
 	wanted->cookie = sock.cookie;
-	wanted->ifindex = sock.ifindex;
+	if (asked->req->scope && sock.ifindex && sock.ifindex != asked->req->scope)
+		return sks_refuse(&asked->verdict, -EINVAL,
+				  "%s is of interface %u, and the socket is bound to %u",
+				  wanted->text, asked->req->scope, sock.ifindex);
+	wanted->how.ifindex = sock.ifindex;
 	if (!sock.ifindex && asked->req->family == AF_INET6 &&
 	    IN6_IS_ADDR_LINKLOCAL(&wanted->how.addr.in6.sin6_addr))
-		wanted->ifindex = asked->req->scope;
+		wanted->how.ifindex = asked->req->scope;
 	return 0;
 }
 
@@ -128,7 +131,7 @@ static int check_route(struct sks_asked *asked, const struct wanted *wanted)
 
 	if (err)
 		return sks_refuse(&asked->verdict, err, "%s: %s", wanted->text, strerror(-err));
-	route = sks_lead_find(&routes, &wanted->addr, wanted->port, wanted->ifindex);
+	route = sks_lead_find(&routes, &wanted->addr, wanted->port, wanted->how.ifindex);
 	if (!route || route->service != sks_service_number(wanted->space, wanted->service))
 		err = sks_refuse(&asked->verdict, -EACCES, "%s is not steered to %s", wanted->text,
 				 wanted->service->label);

@@ -262,7 +262,7 @@ int sks_stranger_bind_reply(int fd, const struct sks_reply_bind *how)
 {
 	const struct sks_job job = { .work = SKS_WORK_REPLY, .bind = *how };
 
-	return sks_stranger_is_ours(fd) ? sks_reply_bind(fd, how) : ask(&job, -1);
+	return sks_stranger_is_ours(fd) ? sks_reply_bind(fd, how, -1) : ask(&job, -1);
 }
 
 int sks_stranger_put(const struct sks_maps *maps, uint32_t slot, int fd)

@@ -16,7 +16,8 @@ ask NAME FROM ADDRESS PORT [WORD]...
     bound, connected, tcp, unix, elsewhere (of another namespace), locked, dev=INTERFACE
                               what the socket is before
 quiet NAME ADDRESS PORT       a UDP socket that answers nothing, without SO_REUSEADDR
-name NAME                     where it is bound
+name NAME, peer NAME          where it is bound, connected to (or "nobody")
+disconnect NAME
 send NAME ADDRESS PORT TEXT   from there
 from NAME SOURCE ADDRESS PORT TEXT
                               from another address (IPv4)
@@ -166,6 +167,21 @@ def name(which):
     host, port, *rest = acts.socks[which].getsockname()
     scope = f"%{socket.if_indextoname(rest[1])}" if rest and rest[1] else ""
     return f"{host}{scope}#{port}"
+
+
+@acts.act
+def peer(which):
+    try:
+        host, port = acts.socks[which].getpeername()[:2]
+    except OSError:
+        return "nobody"
+    return f"{host}#{port}"
+
+
+@acts.act
+def disconnect(which):
+    nobody = struct.pack("=H14x", socket.AF_UNSPEC)
+    assert libc.connect(acts.socks[which].fileno(), nobody, len(nobody)) == 0
 
 
 @acts.act

@@ -124,6 +124,8 @@ steers_no_more() {
 	in_ns ip route add local 198.51.100.0/24 dev lo
 	replier client
 	tells dns 'ask r s 192.0.2.7 53 peer=198.51.100.9#4000' yields
+	tells dns 'peer r' '198.51.100.9#4000'
+	does dns 'disconnect r'
 	does client 'quiet c 198.51.100.9 4000' 'quiet d 198.51.100.9 4001' \
 		'quiet e 198.51.100.8 4000'
 	# As the program would steer them to the server.
@@ -140,6 +142,9 @@ steers_no_more() {
 	replier client
 	tells dns 'ask r s ::1 53 peer=2001:db8::1#4000' steered
 	tells dns 'ask q s 127.0.0.1 53 6 peer=127.0.0.2#4000' steered
+	tells dns 'peer r' '2001:db8::1#4000'
+	tells dns 'peer q' '::ffff:127.0.0.2#4000'
+	does dns 'disconnect r' 'disconnect q'
 	does client 'quiet c 2001:db8::1 4000' 'quiet d ::1 4000' 'quiet e 127.0.0.2 4000' \
 		'quiet f 127.0.0.3 4000'
 	steers_no_more
@@ -196,6 +201,7 @@ label_of() {
 	tells dns 'ask r s 127.0.0.1 53 unix' 'EAFNOSUPPORT the socket is neither IPv4 nor IPv6 (address family 1)'
 	tells dns 'ask r s 127.0.0.1 53 elsewhere' 'EXDEV the socket is of another network namespace than its sender'
 	tells dns 'ask r s 127.0.0.1 53 locked' 'EPERM 127.0.0.1:53/udp: Operation not permitted'
+	tells dns 'ask r s ::1 53 dev=lo scope=7' 'EINVAL [::1]:53/udp is of interface 7, and the socket is bound to 1'
 	tells dns 'ask r s 127.0.0.1 53 6 4' 'EAFNOSUPPORT 127.0.0.1:53/udp is of another family than the socket'
 }
 

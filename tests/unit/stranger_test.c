@@ -24,7 +24,7 @@
 #include "tap.h"
 
 static struct sks_dest *dest;
-static int faults[4], locked;
+static int faults[5], locked;
 static char *memory; /* a page that is there, and one that is not */
 static long page;
 static int cgroup; /* -1: no bind hooks */
@@ -301,10 +301,43 @@ static void test_aborted_meanwhile(const struct sks_peer *peer)
 	close(netlink);
 }
 
+static uint16_t port_of(int fd)
+{
+	struct sockaddr_in6 addr = {};
+	socklen_t len = sizeof(addr);
+
+	need(!getsockname(fd, (struct sockaddr *)&addr, &len), "getsockname");
+	return ntohs(addr.sin6_port);
+}
+
+static void test_reply_late(const struct sks_peer *peer)
+{
+	const struct sks_reply_bind how = {
+		.addr.in6 = { .sin6_family = AF_INET6,
+			      .sin6_port = htons(9996),
+			      .sin6_addr = IN6ADDR_LOOPBACK_INIT },
+		.addr.len = sizeof(how.addr.in6),
+	};
+	int own = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), fd, err;
+	struct sks_socket socket;
+	pthread_t thread;
+
+	fd = receive(peer, own, &socket, &err);
+	need_done(err, "a socket that is not bound");
+	thread = lock_socket(own, faults[4]);
+	tap_check(sks_stranger_bind_reply(fd, &how) == -ETIMEDOUT, "a reply socket's neither");
+	sks_stranger_close(fd);
+	unlock_socket(thread, faults[4]);
+	usleep(300000);
+	tap_check(!port_of(own), "and when it comes late it gets no port");
+	close(own);
+}
+
 int main(void)
 {
 	const struct sks_peer peer = { .uid = 65534 }, other = { .uid = 65533 },
-			      third = { .uid = 65532 }, fourth = { .uid = 65531 };
+			      third = { .uid = 65532 }, fourth = { .uid = 65531 },
+			      fifth = { .uid = 65529 };
 	struct sks_socket socket;
 	struct sks_slot slot;
 	uint32_t i = 0;
@@ -316,7 +349,8 @@ int main(void)
 	faults[1] = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
 	faults[2] = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
 	faults[3] = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
-	need(faults[0] >= 0 && faults[1] >= 0 && faults[2] >= 0 && faults[3] >= 0,
+	faults[4] = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	need(faults[0] >= 0 && faults[1] >= 0 && faults[2] >= 0 && faults[3] >= 0 && faults[4] >= 0,
 	     "userfaultfd, as root");
 	cgroup = sks_cgroup_open();
 	if (cgroup >= 0 && sks_bpf_claims_load())
@@ -357,6 +391,7 @@ int main(void)
 	test_not_renewed(&fourth, &other);
 	test_bound_late(&third);
 	test_aborted_meanwhile(&other);
+	test_reply_late(&fifth);
 	real_crash();
 	tap_check(sks_slot_lives(&space->maps, i), "and the next helper finds it so");
 	return tap_done();
