@@ -141,14 +141,17 @@ static int check_route(struct sks_asked *asked, const struct wanted *wanted)
 	return err;
 }
 
-/* Multicast is never steered, and the wildcard address would be in the way of others. */
+/*
+ * Multicast and broadcast are never steered, and the wildcard address would be in the way of
+ * others. IPv4 in IPv6 is IPv4 here.
+ */
 static int check_address(struct sks_asked *asked, const struct wanted *wanted)
 {
 	const struct sks_prefix *addr = &wanted->addr;
-	bool multicast = addr->family == AF_INET ? (addr->addr[0] & 0xf0) == 0xe0
-						 : addr->addr[0] == 0xff;
+	uint8_t first = addr->addr[0];
+	bool none = addr->family == AF_INET ? !first || first >= 0xe0 : first == 0xff;
 
-	if (!addr->len || multicast)
+	if (!addr->len || none)
 		return sks_refuse(&asked->verdict, -EINVAL,
 				  "%s is no address that a datagram is steered by", wanted->text);
 	return 0;

@@ -174,6 +174,11 @@ NOT_ITS="EPERM 127.0.0.1:53/udp: the registered socket is user 0's, and the toke
 	tells dns 'ask r s 0.0.0.0 53' 'EINVAL 0.0.0.0/0:53/udp is no address that a datagram is steered by'
 	tells dns 'ask r s 224.0.0.251 53' 'EINVAL 224.0.0.251:53/udp is no address that a datagram is steered by'
 	tells dns 'ask r s ff02::1 53' 'EINVAL [ff02::1]:53/udp is no address that a datagram is steered by'
+	local address
+	for address in 0.0.0.1 0.255.255.255 240.0.0.1 255.255.255.255; do
+		tells dns "ask r s $address 53" "EINVAL $address:53/udp is no address that a datagram is steered by"
+		tells dns "ask r s $address 53 6" "EINVAL $address:53/udp is no address that a datagram is steered by"
+	done
 	is "$(in_ns ss -Huan 'sport = :53')" ''
 	has "$(log_of helper)" "gets no reply socket in net-$(ns_ino): 127.0.0.2:53/udp is not steered"
 }
