@@ -119,6 +119,44 @@ int sks_diag_replies(int netns, const struct sks_port_range *ranges, size_t n,
 	return 0;
 }
 
+struct tally {
+	uint32_t uid;
+	unsigned int n, seen;
+};
+
+/* By what its owner can't undo. */
+static int count_reply(const struct nlmsghdr *nlh, void *data)
+{
+	const struct inet_diag_msg *msg = mnl_nlmsg_get_payload(nlh);
+	struct tally *tally = data;
+
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*msg))
+		return -EPROTO;
+	if (++tally->seen > SKS_REPLIES_COUNTED)
+		return -EDQUOT;
+	tally->n += msg->idiag_uid == tally->uid && msg->id.idiag_sport && told_of(nlh).shut & 1;
+	return 0;
+}
+
+int sks_diag_count_replies(int netns, const struct sks_port_range *ranges, size_t n, uint32_t uid,
+			   unsigned int *ret_n)
+{
+	const struct sks_netlink_wanted wanted = { IPPROTO_UDP,
+						   1u << TCP_CLOSE | 1u << TCP_ESTABLISHED, ranges,
+						   n };
+	struct tally tally = { .uid = uid };
+	int err = -EINTR;
+
+	for (int i = 0; i < SKS_DIAG_ATTEMPTS && err == -EINTR; i++) {
+		tally.n = tally.seen = 0;
+		err = sks_netlink_sockets(netns, &wanted, count_reply, &tally);
+	}
+	if (err)
+		return err == -EINTR ? -EAGAIN : err;
+	*ret_n = tally.n;
+	return 0;
+}
+
 void sks_replies_free(struct sks_reply_list *list)
 {
 	free(list->list);

@@ -157,19 +157,40 @@ static int check_address(struct sks_asked *asked, const struct wanted *wanted)
 	return 0;
 }
 
-/* Of the asker's user, which may not be the service's. */
-static int count_replies(const struct sks_asked *asked, unsigned int *ret_n)
+/* The ports of the service's UDP routes, by the current state. */
+static int find_ports(const struct wanted *wanted, struct sks_ranges *ret_ports)
 {
-	struct sks_reply_list replies;
-	int err = sks_diag_replies(asked->netns, NULL, 0, &replies);
+	const struct sks_scope scope = { .service = wanted->service };
+	struct sks_verdict verdict = {}; /* nobody is judged */
+	struct sks_routes routes = {};
+	int err = sks_routes_resolve(wanted->space, sks_epoch(&wanted->space->maps), scope, NULL,
+				     &routes, &verdict);
 
-	if (err)
-		return err;
-	*ret_n = 0;
-	for (size_t i = 0; i < replies.n; i++)
-		*ret_n += replies.list[i].uid == asked->peer.uid;
-	sks_replies_free(&replies);
-	return 0;
+	for (size_t i = 0; !err && i < routes.n; i++) {
+		if (routes.routes[i].proto == SKS_UDP)
+			err = sks_ranges_add(ret_ports, routes.routes[i].first,
+					     routes.routes[i].last);
+	}
+	sks_ranges_merge(ret_ports);
+	sks_routes_free(&routes);
+	return err;
+}
+
+/* Of the asker's user, which may not be the service's. */
+static int count_replies(const struct sks_asked *asked, const struct wanted *wanted,
+			 unsigned int *ret_n)
+{
+	struct sks_port_range list[SKS_DIAG_RANGES];
+	struct sks_ranges ports = {};
+	int err = find_ports(wanted, &ports);
+	size_t n = ports.n > SKS_DIAG_RANGES ? 0 : ports.n; /* 0: on all ports */
+
+	for (size_t i = 0; i < n; i++)
+		list[i] = (struct sks_port_range){ (uint16_t)ports.list[i].first,
+						   (uint16_t)ports.list[i].last };
+	err = err ?: sks_diag_count_replies(asked->netns, list, n, asked->peer.uid, ret_n);
+	sks_ranges_free(&ports);
+	return err;
 }
 
 /* What is connected to a client is like a connection that was accepted, and does not count. */
@@ -184,7 +205,11 @@ static int check_quota(struct sks_asked *asked, const struct wanted *wanted)
 		return 0;
 	if (owner.uid != uid)
 		owner = sks_policy_absent(uid);
-	err = count_replies(asked, &n);
+	err = count_replies(asked, wanted, &n);
+	if (err == -EDQUOT)
+		return sks_refuse(&asked->verdict, err,
+				  "%s: more than %d UDP sockets are there to be counted",
+				  wanted->text, SKS_REPLIES_COUNTED);
 	if (err)
 		return sks_refuse(&asked->verdict, err,
 				  "%s: cannot list the namespace's sockets: %s", wanted->text,

@@ -16,6 +16,7 @@ ask NAME FROM ADDRESS PORT [WORD]...
     bound, connected, tcp, unix, elsewhere (of another namespace), locked, dev=INTERFACE
                               what the socket is before
 quiet NAME ADDRESS PORT       a UDP socket that answers nothing, without SO_REUSEADDR
+crowd ADDRESS N PORT          so many, at that address and those after it
 name NAME, peer NAME          where it is bound, connected to (or "nobody")
 disconnect NAME
 send NAME ADDRESS PORT TEXT   from there
@@ -33,6 +34,7 @@ race NAME FROM ADDRESS PORT N asks N times while a thread puts a filter of its o
 import ctypes
 import errno
 import os
+import resource
 import select
 import socket
 import struct
@@ -167,6 +169,15 @@ def name(which):
     host, port, *rest = acts.socks[which].getsockname()
     scope = f"%{socket.if_indextoname(rest[1])}" if rest and rest[1] else ""
     return f"{host}{scope}#{port}"
+
+
+@acts.act
+def crowd(address, n, port):
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    first = int.from_bytes(socket.inet_aton(address), "big")
+    for i in range(int(n)):
+        quiet(f"crowd{i}", socket.inet_ntoa((first + i).to_bytes(4, "big")), port)
 
 
 @acts.act
