@@ -50,8 +50,8 @@ struct {
 } asked_for SEC(".maps");
 
 /*
- * Sockets, by cookie, that the helper binds for a user, and which: judged as that user's. In it as
- * long as that may take, as who owns a socket may have others wait for its lock.
+ * Sockets, by cookie, that the helper binds for a user, which, and where: judged as that user's. In
+ * it as long as that may take, as who owns a socket may have others wait for its lock.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -80,18 +80,21 @@ struct bind {
 	__u32 drawn;  /* the kernel may draw this port by itself */
 };
 
-/* Is it only to be seen whether it would have the port? */
-static __always_inline int tries(__u64 cookie)
+/* NULL: it is judged as whoever calls. Before the address is undressed. */
+static __always_inline const struct sks_ward *ward_of(__u64 cookie, const struct bind *bind)
 {
 	const struct sks_ward *ward = bpf_map_lookup_elem(&wards, &cookie);
 
-	return ward && ward->tries;
+	if (!ward || ward->proto != bind->proto || ward->port != bind->port ||
+	    ward->v6 != bind->v6 || ward->addr[0] != bind->key.addr[0] ||
+	    ward->addr[1] != bind->key.addr[1] || ward->addr[2] != bind->key.addr[2] ||
+	    ward->addr[3] != bind->key.addr[3])
+		return NULL;
+	return ward;
 }
 
-static __always_inline __u32 uid_of(__u64 cookie)
+static __always_inline __u32 uid_of(const struct sks_ward *ward)
 {
-	const struct sks_ward *ward = bpf_map_lookup_elem(&wards, &cookie);
-
 	return ward ? ward->uid : (__u32)bpf_get_current_uid_gid();
 }
 
@@ -232,7 +235,7 @@ static __always_inline int before(struct bpf_sock_addr *ctx, struct bind *bind)
 	keep_asked(sk, bind);
 	if (!bind->port)
 		return ALLOW;
-	bind->uid = uid_of(bpf_get_socket_cookie(ctx));
+	bind->uid = uid_of(ward_of(bpf_get_socket_cookie(ctx), bind));
 	if (!meets_claim(bind))
 		return ALLOW;
 	/* It has one already, as the kernel would say; but until then it may be let go of. */
@@ -242,7 +245,8 @@ static __always_inline int before(struct bpf_sock_addr *ctx, struct bind *bind)
 static __always_inline int after(struct bpf_sock *ctx, struct bind *bind)
 {
 	struct asked *asked = NULL;
-	__u64 cookie;
+	const struct sks_ward *ward;
+	int tries;
 
 	bind->proto = ctx->protocol;
 	bind->port = bpf_htons(ctx->src_port);
@@ -259,11 +263,12 @@ static __always_inline int after(struct bpf_sock *ctx, struct bind *bind)
 			bind->v6only = asked->v6only;
 		bind->firm = 0;
 	}
-	cookie = bpf_get_socket_cookie(ctx);
-	bind->uid = uid_of(cookie);
+	ward = ward_of(bpf_get_socket_cookie(ctx), bind);
+	bind->uid = uid_of(ward);
+	tries = ward && ward->tries;
 	if (meets_claim(bind))
 		return refuse(EADDRINUSE);
-	return tries(cookie) ? refuse(ECANCELED) : ALLOW;
+	return tries ? refuse(ECANCELED) : ALLOW;
 }
 
 SEC("cgroup/bind4")

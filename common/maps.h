@@ -316,16 +316,24 @@ struct sks_claim {
 	__u32 flags;
 };
 
-/* bind(2) that the helper calls for a user's socket is judged as that user's. */
+/*
+ * bind(2) that the helper calls for a user's socket is judged as that user's. Precisely that one: a
+ * thread of whoever has the socket may call another meanwhile.
+ */
 struct sks_ward {
 	__u32 uid;
 	__u32 tries; /* 1: it gets no port, but ECANCELED where it would have it */
+	__u32 proto; /* IPPROTO_... */
+	__u32 port;  /* network order */
+	__u32 v6;    /* addr is that of an AF_INET6 name */
+	__u32 addr[4];
 };
 #define SKS_MAX_WARDS 512 /* sockets that the helper may be binding: see helper/stranger.c */
 
 _Static_assert(sizeof(struct sks_head) == 64, "map layout");
 _Static_assert(sizeof(struct sks_claim_key) == 32, "map layout");
 _Static_assert(sizeof(struct sks_claim) == 8, "map layout");
+_Static_assert(sizeof(struct sks_ward) == 36, "map layout");
 _Static_assert(sizeof(struct sks_rule4) == 32, "map layout");
 _Static_assert(sizeof(struct sks_rule6) == 192, "map layout");
 _Static_assert(sizeof(struct sks_trie_key) == 24, "map layout");

@@ -189,13 +189,16 @@ void sks_bpf_claims_unload(void);
 int sks_bpf_claims_attach(const char *dir, int cgroup);
 /* Forgets the links, which stay as long as their pins do. */
 void sks_bpf_claims_detach(void);
-/* bind(2) of the socket with that SO_COOKIE is judged as that user's, until sks_bpf_bound(). */
-int sks_bpf_bind_as(uint64_t cookie, uint32_t uid);
+/*
+ * bind(2) of the socket with that SO_COOKIE, of that protocol (IPPROTO_...) and to precisely that
+ * address, is judged as that user's, until sks_bpf_bound().
+ */
+int sks_bpf_bind_as(uint64_t cookie, uint32_t uid, uint8_t proto, const struct sockaddr *addr);
 /*
  * The same, and where it would get the port it does not: the kernel gives that back before bind(2)
  * returns, which says ECANCELED (5.18; before, and where nobody has claims, 0).
  */
-int sks_bpf_try_as(uint64_t cookie, uint32_t uid);
+int sks_bpf_try_as(uint64_t cookie, uint32_t uid, uint8_t proto, const struct sockaddr *addr);
 void sks_bpf_bound(uint64_t cookie);
 
 int sks_bpf_put_claim(const struct sks_claim_key *key, const struct sks_claim *claim);

@@ -7,6 +7,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -102,24 +103,33 @@ int sks_bpf_claims_attach(const char *dir, int cgroup)
 	return err;
 }
 
-static int bind_as(uint64_t cookie, uint32_t uid, bool tries)
+static int bind_as(uint64_t cookie, uint32_t uid, uint8_t proto, const struct sockaddr *addr,
+		   bool tries)
 {
-	const struct sks_ward ward = { uid, tries };
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)addr;
+	const struct sockaddr_in *in = (const struct sockaddr_in *)addr;
+	struct sks_ward ward = { .uid = uid, .tries = tries, .proto = proto };
 
+	ward.v6 = addr->sa_family == AF_INET6;
+	ward.port = ward.v6 ? in6->sin6_port : in->sin_port;
+	if (ward.v6)
+		memcpy(ward.addr, &in6->sin6_addr, sizeof(ward.addr));
+	else
+		memcpy(ward.addr, &in->sin_addr, sizeof(in->sin_addr));
 	if (!loaded ||
 	    !bpf_map_update_elem(bpf_map__fd(loaded->maps.wards), &cookie, &ward, BPF_ANY))
 		return 0;
 	return -errno;
 }
 
-int sks_bpf_bind_as(uint64_t cookie, uint32_t uid)
+int sks_bpf_bind_as(uint64_t cookie, uint32_t uid, uint8_t proto, const struct sockaddr *addr)
 {
-	return bind_as(cookie, uid, false);
+	return bind_as(cookie, uid, proto, addr, false);
 }
 
-int sks_bpf_try_as(uint64_t cookie, uint32_t uid)
+int sks_bpf_try_as(uint64_t cookie, uint32_t uid, uint8_t proto, const struct sockaddr *addr)
 {
-	return bind_as(cookie, uid, loaded && loaded->rodata->sets_errno);
+	return bind_as(cookie, uid, proto, addr, loaded && loaded->rodata->sets_errno);
 }
 
 void sks_bpf_bound(uint64_t cookie)

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #include "../common/cleanup.h"
+#include "diag_reply.h"
 #include "netlink.h"
 
 #define TCP_BOUND_INACTIVE 13 /* sock_diag's own: asked for so, and told as TCP_CLOSE */
@@ -60,22 +61,14 @@ static int address_of(const struct inet_diag_msg *msg, struct sks_prefix *ret_ad
 					ret_port);
 }
 
-/* What the kernel adds unasked; V6ONLY to IPv6 sockets that listen or are unconnected. */
-struct told {
-	uint8_t v6only;
-	uint8_t shut; /* 1: for reading, 2: for writing */
-};
-
-static int take_told(const struct nlattr *attr, void *data)
+/* What the kernel adds unasked to IPv6 sockets that listen or are unconnected. */
+static int take_v6only(const struct nlattr *attr, void *data)
 {
-	struct told *told = data;
+	uint8_t *v6only = data;
 
-	if (mnl_attr_get_payload_len(attr) < sizeof(uint8_t))
-		return MNL_CB_OK;
-	if (mnl_attr_get_type(attr) == INET_DIAG_SKV6ONLY)
-		told->v6only = mnl_attr_get_u8(attr);
-	if (mnl_attr_get_type(attr) == INET_DIAG_SHUTDOWN)
-		told->shut = mnl_attr_get_u8(attr);
+	if (mnl_attr_get_type(attr) == INET_DIAG_SKV6ONLY &&
+	    mnl_attr_get_payload_len(attr) >= sizeof(*v6only))
+		*v6only = mnl_attr_get_u8(attr);
 	return MNL_CB_OK;
 }
 
@@ -83,8 +76,8 @@ static int take_held(const struct nlmsghdr *nlh, void *data)
 {
 	const struct inet_diag_msg *msg = mnl_nlmsg_get_payload(nlh);
 	struct growing *g = data;
-	struct told told = {};
 	struct sks_held held;
+	uint8_t v6only = 0;
 	int err;
 
 	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*msg))
@@ -93,12 +86,11 @@ static int take_held(const struct nlmsghdr *nlh, void *data)
 	err = address_of(msg, &held.addr, &held.port);
 	if (err || held.port == 0)
 		return err;
-	mnl_attr_parse(nlh, sizeof(*msg), take_told, &told);
-	if (!g->tcp && told.shut & 1)
-		return 0;
+	mnl_attr_parse(nlh, sizeof(*msg), take_v6only, &v6only);
 	/* Bound to ::ffff:0.0.0.0, an IPv6 socket takes IPv4 alone: it is AF_INET here. */
-	held.both_families = held.addr.family == AF_INET6 && held.addr.len == 0 && !told.v6only;
+	held.both_families = held.addr.family == AF_INET6 && held.addr.len == 0 && !v6only;
 	held.idle = g->tcp && msg->idiag_state != TCP_LISTEN;
+	held.reply = !g->tcp && sks_reply_is_marked(nlh);
 	held.uid = msg->idiag_uid;
 	held.cookie = (uint64_t)msg->id.idiag_cookie[1] << 32 | msg->id.idiag_cookie[0];
 	return append(g, &held);

@@ -9,14 +9,12 @@
 
 #include "../common/prefix.h"
 
-/*
- * A TCP socket that listens or could, or an unconnected UDP socket with a port (sock_diag(7)), but
- * no reply socket: one that is shut for reading waits for nothing.
- */
+/* A TCP socket that listens or could, or an unconnected UDP socket with a port (sock_diag(7)). */
 struct sks_held {
 	struct sks_prefix addr; /* full length, or length 0 when wildcard; IPv4-mapped as IPv4 */
 	bool both_families;	/* a wildcard IPv6 socket that takes IPv4 too (not IPV6_V6ONLY) */
 	bool idle;		/* TCP, bound and not listening: only Linux 6.8 lists them */
+	bool reply;		/* it looks like a reply socket, which is up to its owner */
 	uint16_t port;		/* host order */
 	uint32_t uid;		/* in the helper's user namespace; 65534 also when unmapped */
 	uint64_t cookie;	/* SO_COOKIE */

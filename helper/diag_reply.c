@@ -53,15 +53,36 @@ static int take_told(const struct nlattr *attr, void *data)
 	return MNL_CB_OK;
 }
 
+static struct told told_of(const struct nlmsghdr *nlh)
+{
+	struct told told = {};
+
+	mnl_attr_parse(nlh, sizeof(struct inet_diag_msg), take_told, &told);
+	return told;
+}
+
+static bool has_mark(const struct told *told)
+{
+	return told->shut & 1 && told->options.freebind && told->options.bind_address_no_port &&
+	       !told->options.mc_all;
+}
+
+bool sks_reply_is_marked(const struct nlmsghdr *nlh)
+{
+	const struct told told = told_of(nlh);
+
+	return has_mark(&told);
+}
+
 static int take_reply(const struct nlmsghdr *nlh, void *data)
 {
 	const struct inet_diag_msg *msg = mnl_nlmsg_get_payload(nlh);
 	struct sks_reply_socket reply;
-	struct told told = {};
+	struct told told;
 
 	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*msg))
 		return -EPROTO;
-	mnl_attr_parse(nlh, sizeof(*msg), take_told, &told);
+	told = told_of(nlh);
 	if (!(told.shut & 1) || !msg->id.idiag_sport)
 		return 0;
 	reply = (struct sks_reply_socket){
@@ -70,8 +91,7 @@ static int take_reply(const struct nlmsghdr *nlh, void *data)
 		.ifindex = msg->id.idiag_if,
 		.port = ntohs(msg->id.idiag_sport),
 		.family = msg->idiag_family,
-		.is_ours = told.options.freebind && told.options.bind_address_no_port &&
-			   !told.options.mc_all,
+		.is_ours = has_mark(&told),
 		.connected = msg->idiag_state != TCP_CLOSE,
 	};
 	memcpy(reply.addr, msg->id.idiag_src, reply.family == AF_INET ? 4 : sizeof(reply.addr));
@@ -96,6 +116,44 @@ int sks_diag_replies(int netns, const struct sks_port_range *ranges, size_t n,
 		return err == -EINTR ? -EAGAIN : err;
 	}
 	*ret_list = g.list;
+	return 0;
+}
+
+struct tally {
+	uint32_t uid;
+	unsigned int n, seen;
+};
+
+/* By what its owner can't undo. */
+static int count_reply(const struct nlmsghdr *nlh, void *data)
+{
+	const struct inet_diag_msg *msg = mnl_nlmsg_get_payload(nlh);
+	struct tally *tally = data;
+
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*msg))
+		return -EPROTO;
+	if (++tally->seen > SKS_REPLIES_COUNTED)
+		return -EDQUOT;
+	tally->n += msg->idiag_uid == tally->uid && msg->id.idiag_sport && told_of(nlh).shut & 1;
+	return 0;
+}
+
+int sks_diag_count_replies(int netns, const struct sks_port_range *ranges, size_t n, uint32_t uid,
+			   unsigned int *ret_n)
+{
+	const struct sks_netlink_wanted wanted = { IPPROTO_UDP,
+						   1u << TCP_CLOSE | 1u << TCP_ESTABLISHED, ranges,
+						   n };
+	struct tally tally = { .uid = uid };
+	int err = -EINTR;
+
+	for (int i = 0; i < SKS_DIAG_ATTEMPTS && err == -EINTR; i++) {
+		tally.n = tally.seen = 0;
+		err = sks_netlink_sockets(netns, &wanted, count_reply, &tally);
+	}
+	if (err)
+		return err == -EINTR ? -EAGAIN : err;
+	*ret_n = tally.n;
 	return 0;
 }
 

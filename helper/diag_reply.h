@@ -22,10 +22,19 @@ struct sks_reply_list {
 	size_t n;
 };
 
+/* Of one of sock_diag's records, whole: as is_ours, and shut for reading. */
+struct nlmsghdr;
+bool sks_reply_is_marked(const struct nlmsghdr *nlh);
+
 /* Those with a port in the ranges; as sks_diag_held(). */
 int sks_diag_replies(int netns, const struct sks_port_range *ranges, size_t n,
 		     struct sks_reply_list *ret_list);
 void sks_replies_free(struct sks_reply_list *list);
+
+#define SKS_REPLIES_COUNTED 20000 /* UDP sockets that are looked through */
+/* How many with a port in the ranges a user has; -EDQUOT: there are too many sockets. */
+int sks_diag_count_replies(int netns, const struct sks_port_range *ranges, size_t n, uint32_t uid,
+			   unsigned int *ret_n);
 
 /* Where it is bound; IPv4-mapped as IPv4, length 0 when wildcard. */
 struct sks_prefix sks_reply_addr(const struct sks_reply_socket *reply);

@@ -115,12 +115,13 @@ static const int holder[] = {
 };
 
 /*
- * What strangers send is received, looked at, bound and put into a map; reply sockets are ended by
- * netlink.
+ * What strangers send is received, looked at, bound, connected and put into a map; reply sockets
+ * are ended by netlink.
  */
 static const int taker[] = {
-	SCMP_SYS(bind),	    SCMP_SYS(getpeername), SCMP_SYS(getsockname), SCMP_SYS(getsockopt),
-	SCMP_SYS(recvfrom), SCMP_SYS(sendto),	   SCMP_SYS(setitimer),	  SCMP_SYS(uname),
+	SCMP_SYS(bind),	       SCMP_SYS(connect),    SCMP_SYS(getpeername),
+	SCMP_SYS(getsockname), SCMP_SYS(getsockopt), SCMP_SYS(recvfrom),
+	SCMP_SYS(sendto),      SCMP_SYS(setitimer),  SCMP_SYS(uname),
 };
 
 /* With CAP_NET_ADMIN there are some that change more than a socket. */
@@ -250,6 +251,7 @@ static int for_taker(scmp_filter_ctx ctx)
 	return allow(ctx, taker, COUNT(taker))
 		       ?: allow_options(ctx)
 		       ?: allow_if(ctx, SCMP_SYS(shutdown), 1, UINT32_MAX, SHUT_RD)
+		       ?: allow_if(ctx, SCMP_SYS(shutdown), 1, UINT32_MAX, SHUT_RDWR)
 		       ?: allow_if(ctx, SCMP_SYS(bpf), 0, UINT32_MAX, BPF_MAP_UPDATE_ELEM)
 		       ?: allow_if(ctx, SCMP_SYS(bpf), 0, UINT32_MAX, BPF_MAP_DELETE_ELEM);
 }

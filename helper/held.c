@@ -61,6 +61,17 @@ static void sort_held(struct sks_held_list *list)
 	list->n = kept + 1;
 }
 
+/*
+ * A reply socket waits for nothing. But anybody can make a socket look like one, by which it would
+ * be in nobody's way: so to others it is a socket as any.
+ */
+static bool is_passed_over(const struct sks_change *change, const struct sks_held *held)
+{
+	uint32_t owner = change->service->uid;
+
+	return held->reply && (!owner || held->uid == owner || change->peer->root);
+}
+
 int sks_conflict_held(const struct sks_change *change, uint8_t proto,
 		      const struct sks_port_range *ranges, size_t n, struct sks_held_list *ret_list)
 {
@@ -79,7 +90,8 @@ int sks_conflict_held(const struct sks_change *change, uint8_t proto,
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < list.n; i++) {
-		if (!bsearch(&list.held[i].cookie, own, n_own, sizeof(*own), by_cookie))
+		if (!is_passed_over(change, &list.held[i]) &&
+		    !bsearch(&list.held[i].cookie, own, n_own, sizeof(*own), by_cookie))
 			list.held[kept++] = list.held[i];
 	}
 	free(own);

@@ -43,12 +43,9 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-unsigned int sks_holder_limit(unsigned int ms)
+void sks_holder_limit(unsigned int ms)
 {
-	unsigned int before = limit_ms;
-
 	limit_ms = ms;
-	return before;
 }
 
 static void begin_walk(void)
@@ -150,29 +147,16 @@ static int search_process(pid_t pid, void *data)
 	return each_socket(pid, take_holder, data);
 }
 
-static int give(struct search *search, int err, struct sks_holders *ret_holders)
-{
-	if (err)
-		free(search->found.list);
-	else
-		*ret_holders = search->found;
-	return err;
-}
-
 int sks_holders_find(const uint32_t *inodes, size_t n, struct sks_holders *ret_holders)
 {
 	struct search search = { .inodes = inodes, .n = n };
 	int err = sks_each_process(search_process, &search);
 
-	return give(&search, err, ret_holders);
-}
-
-int sks_holders_of(pid_t pid, const uint32_t *inodes, size_t n, struct sks_holders *ret_holders)
-{
-	struct search search = { .inodes = inodes, .n = n };
-
-	begin_walk();
-	return give(&search, search_process(pid, &search), ret_holders);
+	if (err)
+		free(search.found.list);
+	else
+		*ret_holders = search.found;
+	return err;
 }
 
 pid_t sks_parent(pid_t pid)

@@ -36,9 +36,9 @@ struct sks_inodes {
 
 /*
  * How long each walk may take: those below then return -ETIMEDOUT, as users can make it long. 0, as
- * at first: as long as it takes. Returns what it was before.
+ * at first: as long as it takes.
  */
-unsigned int sks_holder_limit(unsigned int ms);
+void sks_holder_limit(unsigned int ms);
 /* 0, or -ETIMEDOUT: what is done with what the last walk has found counts, too. */
 int sks_holder_in_time(void);
 
@@ -48,9 +48,6 @@ int sks_each_process(sks_pid_fn *fn, void *data);
 
 /* Every descriptor of every process that is one of these n sockets. 0 or -errno. */
 int sks_holders_find(const uint32_t *inodes, size_t n, struct sks_holders *ret_holders);
-
-/* The same of one process. */
-int sks_holders_of(pid_t pid, const uint32_t *inodes, size_t n, struct sks_holders *ret_holders);
 
 /* The parent of a process, 0 when there is none or it can't be seen. */
 pid_t sks_parent(pid_t pid);

@@ -64,7 +64,8 @@ static void judge_and_bind(struct sks_asked *asked, const struct sks_address *ad
 		return;
 	}
 	/* Its user's own claims do not stand in its way, others' do. */
-	err = sks_bpf_bind_as(cookie, asked->peer.uid) ?: sks_stranger_bind(asked->fd, addr);
+	err = sks_bpf_bind_as(cookie, asked->peer.uid, (uint8_t)target->proto, &addr->any)
+		      ?: sks_stranger_bind(asked->fd, addr);
 	if (err != -ETIMEDOUT) /* else stranger.c says when */
 		sks_bpf_bound(cookie);
 	if (err)

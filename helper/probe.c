@@ -12,27 +12,36 @@
 #include "../common/cleanup.h"
 #include "inside.h"
 #include "probe.h"
+#include "reply_bind.h"
 
-static bool try_bind(int sock, const void *addr, socklen_t len)
+static struct sks_address address_of(const struct sks_prefix *addr, uint16_t port)
 {
-	return !bind(sock, addr, len) || errno == ECANCELED;
-}
-
-static bool binds(int sock, const struct sks_prefix *addr, uint16_t port)
-{
-	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port) };
-	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
-	int one = 1;
+	struct sks_address name = {};
 
 	if (addr->family == AF_INET) {
-		memcpy(&in.sin_addr, addr->addr, sizeof(in.sin_addr));
-		return !setsockopt(sock, IPPROTO_IP, IP_FREEBIND, &one, sizeof(one)) &&
-		       try_bind(sock, &in, sizeof(in));
+		name.in.sin_family = AF_INET;
+		name.in.sin_port = htons(port);
+		memcpy(&name.in.sin_addr, addr->addr, sizeof(name.in.sin_addr));
+		name.len = sizeof(name.in);
+	} else {
+		name.in6.sin6_family = AF_INET6;
+		name.in6.sin6_port = htons(port);
+		memcpy(&name.in6.sin6_addr, addr->addr, sizeof(name.in6.sin6_addr));
+		name.len = sizeof(name.in6);
 	}
-	memcpy(&in6.sin6_addr, addr->addr, sizeof(in6.sin6_addr));
-	return !setsockopt(sock, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) &&
-	       !setsockopt(sock, IPPROTO_IPV6, IPV6_FREEBIND, &one, sizeof(one)) &&
-	       try_bind(sock, &in6, sizeof(in6));
+	return name;
+}
+
+static bool binds(int sock, const struct sks_address *name)
+{
+	int one = 1;
+
+	if (name->any.sa_family == AF_INET
+		    ? setsockopt(sock, IPPROTO_IP, IP_FREEBIND, &one, sizeof(one))
+		    : setsockopt(sock, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) ||
+			      setsockopt(sock, IPPROTO_IPV6, IPV6_FREEBIND, &one, sizeof(one)))
+		return false;
+	return !bind(sock, &name->any, name->len) || errno == ECANCELED;
 }
 
 /*
@@ -44,13 +53,16 @@ bool sks_probe_is_free(const struct sks_change *change, uint8_t proto,
 {
 	CLEANUP_FD int sock = sks_inside_socket(change->netns, addr->family,
 						proto == SKS_UDP ? SOCK_DGRAM : SOCK_STREAM, 0);
+	const struct sks_address name = address_of(addr, port);
 	uint64_t cookie;
 	bool done;
 
 	if (sock < 0 ||
 	    getsockopt(sock, SOL_SOCKET, SO_COOKIE, &cookie, &(socklen_t){ sizeof(cookie) }))
 		return false;
-	done = !sks_bpf_try_as(cookie, change->peer->uid) && binds(sock, addr, port);
+	done = !sks_bpf_try_as(cookie, change->peer->uid,
+			       proto == SKS_UDP ? IPPROTO_UDP : IPPROTO_TCP, &name.any) &&
+	       binds(sock, &name);
 	sks_bpf_bound(cookie);
 	return done;
 }

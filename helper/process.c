@@ -113,19 +113,6 @@ int sks_process_take(uint32_t inode, uint64_t cookie, const struct sks_process *
 	return err ?: sks_take_fd(&fd);
 }
 
-bool sks_process_has(const struct sks_process *process, uint32_t inode, uint64_t cookie)
-{
-	const struct sks_process_question question = {
-		.op = SKS_PROCESS_HAS,
-		.pid = process->pid,
-		.inodes = { inode },
-		.n = 1,
-		.cookie = cookie,
-	};
-
-	return ask(&question, NULL) == 1 && lives(process->pidfd);
-}
-
 int sks_process_held_elsewhere(uint32_t inode, pid_t pid)
 {
 	const struct sks_process_question question = {

@@ -45,9 +45,6 @@ int sks_process_take(uint32_t inode, uint64_t cookie, const struct sks_process *
 /* As sks_is_held_elsewhere(). */
 int sks_process_held_elsewhere(uint32_t inode, pid_t pid);
 
-/* Does the process have that very socket? */
-bool sks_process_has(const struct sks_process *process, uint32_t inode, uint64_t cookie);
-
 #define SKS_PROCESS_INODES 64
 /* Which of n <= SKS_PROCESS_INODES sockets a process holds, the first of them; -ESRCH: none. */
 int sks_process_holds(pid_t pid, const uint32_t *inodes, size_t n);

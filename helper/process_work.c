@@ -14,8 +14,7 @@
 #include "../common/cleanup.h"
 #include "holder.h"
 
-#define MAX_STRAYS 8   /* so that descriptors are left for the work */
-#define HAS_MS	   200 /* through the descriptors of one process */
+#define MAX_STRAYS 8 /* so that descriptors are left for the work */
 
 static int stat_entry(pid_t pid, const char *name, struct stat *ret)
 {
@@ -90,9 +89,9 @@ static bool is_open_to(pid_t pid, const struct sks_process *who)
 }
 
 /*
- * 0 with a descriptor, -ESRCH, or -EBUSY. who: NULL: the process that has it asks. The cookie says
- * whether it is still that socket. Anything else that was put in its place is not closed: of a file
- * on FUSE that would ask a file system of whoever did so, which need not answer.
+ * 0 with a descriptor, -ESRCH, or -EBUSY. The cookie says whether it is still that socket. Anything
+ * else that was put in its place is not closed: of a file on FUSE that would ask a file system of
+ * whoever did so, which need not answer.
  */
 static int take(const struct sks_holder *holder, const struct sks_process *who, uint64_t cookie,
 		int *ret_fd)
@@ -105,7 +104,7 @@ static int take(const struct sks_holder *holder, const struct sks_process *who, 
 
 	if (strays == MAX_STRAYS)
 		return -EBUSY;
-	if (pidfd < 0 || (who && !is_open_to(holder->pid, who)))
+	if (pidfd < 0 || !is_open_to(holder->pid, who))
 		return -ESRCH;
 	fd = (int)syscall(SYS_pidfd_getfd, pidfd, holder->fd, 0);
 	if (fd < 0)
@@ -128,25 +127,6 @@ static int take_any(uint32_t inode, uint64_t cookie, const struct sks_process *w
 		found = sks_holder_in_time() ?: take(&holders.list[i], who, cookie, ret_fd);
 	free(holders.list);
 	return found;
-}
-
-/*
- * By the cookie, too: a number of an inode comes again, after four billion sockets. Anybody may
- * have a million descriptors looked through by that.
- */
-static int has(pid_t pid, uint32_t inode, uint64_t cookie)
-{
-	unsigned int limit = sks_holder_limit(HAS_MS);
-	struct sks_holders holders = {};
-	int err = sks_holders_of(pid, &inode, 1, &holders);
-	int found = err ?: -ESRCH, fd = -1;
-
-	for (size_t i = 0; found == -ESRCH && i < holders.n; i++)
-		found = sks_holder_in_time() ?: take(&holders.list[i], NULL, cookie, &fd);
-	(void)sks_holder_limit(limit);
-	sks_closep(&fd); /* the process has another one */
-	free(holders.list);
-	return !found ? 1 : found == -ESRCH ? 0 : found;
 }
 
 static int holds(pid_t pid, const uint32_t *inodes, size_t n)
@@ -190,9 +170,6 @@ void sks_process_work(const void *question, int fd, void *ret_answer, int *ret_f
 		break;
 	case SKS_PROCESS_HOLDS:
 		answer->value = holds(q->pid, q->inodes, q->n);
-		break;
-	case SKS_PROCESS_HAS:
-		answer->value = has(q->pid, q->inodes[0], q->cookie);
 		break;
 	default:
 		break;

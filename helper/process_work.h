@@ -14,7 +14,6 @@ enum sks_process_op {
 	SKS_PROCESS_TAKE,	    /* inodes[0], cookie, pid, uid: a descriptor */
 	SKS_PROCESS_HELD_ELSEWHERE, /* inodes[0], pid: 1 or 0 */
 	SKS_PROCESS_HOLDS,	    /* pid, inodes, n: which */
-	SKS_PROCESS_HAS,	    /* pid, inodes[0], cookie: 1 or 0 */
 };
 
 struct sks_process_question {

@@ -16,6 +16,7 @@
 #include "policy.h"
 #include "slot.h"
 #include "stranger.h"
+#include "token.h"
 
 /* The descriptor, as it is or (CHECK) as it is about to be. */
 static int read_socket(struct sks_asked *asked, struct sks_socket *ret_socket)
@@ -112,7 +113,7 @@ static int check_moved(struct sks_arrival *arrival)
 	return sks_policy_targets(&asked->peer, asked->netns, &target, 1, &asked->verdict);
 }
 
-void sks_ask_register(struct sks_asked *asked)
+static void judge(struct sks_asked *asked)
 {
 	const struct sks_request *req = asked->req;
 	struct sks_arrival arrival = { .asked = asked };
@@ -148,4 +149,12 @@ void sks_ask_register(struct sks_asked *asked)
 		sks_targets_remark(asked->netns, instance->targets, instance->n_targets,
 				   &asked->verdict);
 	log_registration(&arrival, err);
+}
+
+void sks_ask_register(struct sks_asked *asked)
+{
+	judge(asked);
+	/* It may have been registered before, whatever is said of it now. */
+	if (asked->req->op == SKS_OP_REGISTER)
+		sks_token_tell(asked);
 }

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <linux/filter.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -121,15 +122,73 @@ static int set_options(int fd, const struct sks_address *addr)
 		       ?: set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, !is_mapped(addr));
 }
 
-int sks_reply_bind(int fd, const struct sks_reply_bind *how)
+static struct sks_address peer_of(const struct sks_reply_bind *how)
 {
+	struct sks_address peer = how->addr;
+
+	if (peer.any.sa_family == AF_INET) {
+		peer.in.sin_port = htons(how->peer_port);
+		memcpy(&peer.in.sin_addr, how->peer_addr, sizeof(peer.in.sin_addr));
+	} else {
+		peer.in6.sin6_port = htons(how->peer_port);
+		memcpy(&peer.in6.sin6_addr, how->peer_addr, sizeof(peer.in6.sin6_addr));
+	}
+	return peer;
+}
+
+/* Other threads may have bound it, or to an interface, before bind(2) had its lock. */
+static bool is_as_judged(int fd, const struct sks_reply_bind *how)
+{
+	struct sks_address is = {}, judged = how->addr;
+	socklen_t len = sizeof(is.in6), int_len = sizeof(int);
+	int ifindex = -1;
+
+	if (getsockname(fd, &is.any, &len) || len != judged.len ||
+	    is.any.sa_family != judged.any.sa_family ||
+	    getsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &ifindex, &int_len) ||
+	    (uint32_t)ifindex != how->ifindex)
+		return false;
+	if (is.any.sa_family == AF_INET)
+		return is.in.sin_port == judged.in.sin_port &&
+		       is.in.sin_addr.s_addr == judged.in.sin_addr.s_addr;
+	return is.in6.sin6_port == judged.in6.sin6_port &&
+	       !memcmp(&is.in6.sin6_addr, &judged.in6.sin6_addr, sizeof(is.in6.sin6_addr));
+}
+
+/* Whoever asked has been refused by now. */
+static bool is_late(int judge)
+{
+	struct pollfd conn = { .fd = judge, .events = POLLRDHUP };
+
+	return judge >= 0 && poll(&conn, 1, 0) > 0;
+}
+
+static int bind_and_connect(int fd, const struct sks_reply_bind *how, int judge)
+{
+	const struct sks_address peer = peer_of(how);
 	struct filter filter = filter_for(how);
 	int err = lock_filter(fd, &filter);
 
 	if (!err && !how->peer_port)
 		err = mark(fd);
 	err = err ?: set_options(fd, &how->addr);
-	if (!err && bind(fd, &how->addr.any, how->addr.len))
-		err = -errno;
+	if (err || is_late(judge))
+		return err ?: -ETIMEDOUT;
+	if (bind(fd, &how->addr.any, how->addr.len) ||
+	    (how->peer_port && connect(fd, &peer.any, peer.len)))
+		return -errno;
+	if (is_late(judge))
+		return -ETIMEDOUT;
+	return is_as_judged(fd, how) ? 0 : -EBUSY;
+}
+
+int sks_reply_bind(int fd, const struct sks_reply_bind *how, int judge)
+{
+	int err = bind_and_connect(fd, how, judge);
+
+	/* Whatever port it may have: done, though an unconnected one says that it is not connected.
+	 */
+	if (err)
+		(void)shutdown(fd, SHUT_RDWR);
 	return err;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /*
  * Owns reply sockets: who gets one, and where. A server whose port is not the one that its client
- * asked sends the answer from there by such a socket. It is bound for whoever has the registered
- * socket, where datagrams are steered to that one's service now; what is done to it before, so that
- * nobody gets more than that, is reply_bind.h's.
+ * asked sends the answer from there by such a socket. It is bound for the service's user, and for
+ * whoever has been told the registered socket's token, where datagrams are steered to that one's
+ * service now; what is done to it before, so that nobody gets more than that, is reply_bind.h's.
  */
 #include <errno.h>
 #include <string.h>
@@ -15,18 +15,17 @@
 #include "lead.h"
 #include "log.h"
 #include "policy.h"
-#include "process.h"
 #include "request.h"
 #include "slot.h"
 #include "stranger.h"
+#include "token.h"
 
 /* What was asked for, and what has been found of it. */
 struct wanted {
 	struct sks_reply_bind how;
 	struct sks_prefix addr;
 	uint16_t port;
-	uint32_t ifindex; /* that it can be reached by, or 0 */
-	uint64_t cookie;  /* of the fresh socket */
+	uint64_t cookie; /* of the fresh socket */
 	struct sks_space *space;
 	const struct sks_service *service;
 	char text[SKS_ROUTE_STRLEN]; /* the address and port */
@@ -62,28 +61,23 @@ static int check_socket(struct sks_asked *asked, struct wanted *wanted)
 		return sks_refuse(&asked->verdict, -EAFNOSUPPORT,
 				  "%s is of another family than the socket", wanted->text);
 	wanted->cookie = sock.cookie;
-	wanted->ifindex = sock.ifindex;
+	if (asked->req->scope && sock.ifindex && sock.ifindex != asked->req->scope)
+		return sks_refuse(&asked->verdict, -EINVAL,
+				  "%s is of interface %u, and the socket is bound to %u",
+				  wanted->text, asked->req->scope, sock.ifindex);
+	wanted->how.ifindex = sock.ifindex;
 	if (!sock.ifindex && asked->req->family == AF_INET6 &&
 	    IN6_IS_ADDR_LINKLOCAL(&wanted->how.addr.in6.sin6_addr))
-		wanted->ifindex = asked->req->scope;
+		wanted->how.ifindex = asked->req->scope;
 	return 0;
-}
-
-/* The process that asks; its number may be another's by now. */
-static bool holds(const struct sks_asked *asked, const struct sks_slot *slot)
-{
-	bool gone;
-	CLEANUP_FD int pidfd = sks_peer_pidfd(asked->conn, &gone);
-	const struct sks_process process = { asked->peer.pid, asked->peer.uid, pidfd };
-
-	return !gone && process.pid && sks_process_has(&process, slot->inode, slot->cookie);
 }
 
 /* A server may have given up its rights since it was registered. */
 static bool is_server(const struct sks_asked *asked, const struct sks_service *service,
-		      const struct sks_slot *slot)
+		      const struct sks_space *space, uint32_t slot)
 {
-	return asked->peer.root || asked->peer.uid == service->uid || holds(asked, slot);
+	return asked->peer.root || asked->peer.uid == service->uid ||
+	       sks_token_is(space, slot, asked->req->token);
 }
 
 static int find_service(struct sks_asked *asked, struct wanted *wanted)
@@ -103,18 +97,33 @@ static int find_service(struct sks_asked *asked, struct wanted *wanted)
 	wanted->space = space;
 	wanted->service = sks_service_of_slot(space, i);
 	wanted->how.own_port = slot->port ?: dest->port;
-	if (!is_server(asked, wanted->service, slot))
+	if (!is_server(asked, wanted->service, space, i))
 		return sks_refuse(&asked->verdict, -EPERM,
-				  "%s: the registered socket is user %u's, and process %d does not "
-				  "have it",
-				  wanted->text, wanted->service->uid, (int)asked->peer.pid);
+				  "%s: the registered socket is user %u's, and the token is not "
+				  "its",
+				  wanted->text, wanted->service->uid);
 	return 0;
+}
+
+/*
+ * May another user have a socket that this one would be in the way of? Where the route yields; and
+ * at the wildcard address, where the service's user may shadow that.
+ */
+static bool gives_way(const struct wanted *wanted, const struct sks_route *route)
+{
+	const struct sks_peer owner = sks_policy_absent(wanted->service->uid);
+	struct sks_range part;
+
+	if (route->prefix.len && sks_policy_shadows(&owner))
+		return true;
+	return sks_route_yields(wanted->space, route, &part) && part.first <= wanted->port &&
+	       wanted->port <= part.last;
 }
 
 /* Does that address lead to the service, now? */
 static int check_route(struct sks_asked *asked, const struct wanted *wanted)
 {
-	struct sks_range port = { wanted->port, wanted->port }, part;
+	struct sks_range port = { wanted->port, wanted->port };
 	const struct sks_ranges udp = { .list = &port, .n = 1 };
 	const struct sks_route *route;
 	struct sks_routes routes = {};
@@ -122,43 +131,66 @@ static int check_route(struct sks_asked *asked, const struct wanted *wanted)
 
 	if (err)
 		return sks_refuse(&asked->verdict, err, "%s: %s", wanted->text, strerror(-err));
-	route = sks_lead_find(&routes, &wanted->addr, wanted->port, wanted->ifindex);
+	route = sks_lead_find(&routes, &wanted->addr, wanted->port, wanted->how.ifindex);
 	if (!route || route->service != sks_service_number(wanted->space, wanted->service))
 		err = sks_refuse(&asked->verdict, -EACCES, "%s is not steered to %s", wanted->text,
 				 wanted->service->label);
 	else
-		asked->steered = !sks_route_yields(wanted->space, route, &part) ||
-				 port.first < part.first || port.last > part.last;
+		asked->steered = !gives_way(wanted, route);
 	sks_routes_free(&routes);
 	return err;
 }
 
-/* Multicast is never steered, and the wildcard address would be in the way of others. */
+/*
+ * Multicast and broadcast are never steered, and the wildcard address would be in the way of
+ * others. IPv4 in IPv6 is IPv4 here.
+ */
 static int check_address(struct sks_asked *asked, const struct wanted *wanted)
 {
 	const struct sks_prefix *addr = &wanted->addr;
-	bool multicast = addr->family == AF_INET ? (addr->addr[0] & 0xf0) == 0xe0
-						 : addr->addr[0] == 0xff;
+	uint8_t first = addr->addr[0];
+	bool none = addr->family == AF_INET ? !first || first >= 0xe0 : first == 0xff;
 
-	if (!addr->len || multicast)
+	if (!addr->len || none)
 		return sks_refuse(&asked->verdict, -EINVAL,
 				  "%s is no address that a datagram is steered by", wanted->text);
 	return 0;
 }
 
-/* Of the asker's user, which may not be the service's. */
-static int count_replies(const struct sks_asked *asked, unsigned int *ret_n)
+/* The ports of the service's UDP routes, by the current state. */
+static int find_ports(const struct wanted *wanted, struct sks_ranges *ret_ports)
 {
-	struct sks_reply_list replies;
-	int err = sks_diag_replies(asked->netns, NULL, 0, &replies);
+	const struct sks_scope scope = { .service = wanted->service };
+	struct sks_verdict verdict = {}; /* nobody is judged */
+	struct sks_routes routes = {};
+	int err = sks_routes_resolve(wanted->space, sks_epoch(&wanted->space->maps), scope, NULL,
+				     &routes, &verdict);
 
-	if (err)
-		return err;
-	*ret_n = 0;
-	for (size_t i = 0; i < replies.n; i++)
-		*ret_n += replies.list[i].uid == asked->peer.uid;
-	sks_replies_free(&replies);
-	return 0;
+	for (size_t i = 0; !err && i < routes.n; i++) {
+		if (routes.routes[i].proto == SKS_UDP)
+			err = sks_ranges_add(ret_ports, routes.routes[i].first,
+					     routes.routes[i].last);
+	}
+	sks_ranges_merge(ret_ports);
+	sks_routes_free(&routes);
+	return err;
+}
+
+/* Of the asker's user, which may not be the service's. */
+static int count_replies(const struct sks_asked *asked, const struct wanted *wanted,
+			 unsigned int *ret_n)
+{
+	struct sks_port_range list[SKS_DIAG_RANGES];
+	struct sks_ranges ports = {};
+	int err = find_ports(wanted, &ports);
+	size_t n = ports.n > SKS_DIAG_RANGES ? 0 : ports.n; /* 0: on all ports */
+
+	for (size_t i = 0; i < n; i++)
+		list[i] = (struct sks_port_range){ (uint16_t)ports.list[i].first,
+						   (uint16_t)ports.list[i].last };
+	err = err ?: sks_diag_count_replies(asked->netns, list, n, asked->peer.uid, ret_n);
+	sks_ranges_free(&ports);
+	return err;
 }
 
 /* What is connected to a client is like a connection that was accepted, and does not count. */
@@ -173,7 +205,11 @@ static int check_quota(struct sks_asked *asked, const struct wanted *wanted)
 		return 0;
 	if (owner.uid != uid)
 		owner = sks_policy_absent(uid);
-	err = count_replies(asked, &n);
+	err = count_replies(asked, wanted, &n);
+	if (err == -EDQUOT)
+		return sks_refuse(&asked->verdict, err,
+				  "%s: more than %d UDP sockets are there to be counted",
+				  wanted->text, SKS_REPLIES_COUNTED);
 	if (err)
 		return sks_refuse(&asked->verdict, err,
 				  "%s: cannot list the namespace's sockets: %s", wanted->text,
@@ -190,7 +226,8 @@ static void judge_and_bind(struct sks_asked *asked, struct wanted *wanted)
 	    find_service(asked, wanted) || check_route(asked, wanted) || check_quota(asked, wanted))
 		return;
 	/* The service's own claims do not stand in its way, others' do. */
-	err = sks_bpf_bind_as(wanted->cookie, wanted->service->uid)
+	err = sks_bpf_bind_as(wanted->cookie, wanted->service->uid, IPPROTO_UDP,
+			      &wanted->how.addr.any)
 		      ?: sks_stranger_bind_reply(asked->fd, &wanted->how);
 	if (err != -ETIMEDOUT) /* else stranger.c says when */
 		sks_bpf_bound(wanted->cookie);

@@ -121,7 +121,8 @@ struct sks_change sks_ask_change(struct sks_asked *asked, struct sks_space *spac
 
 void sks_ask(struct sks_asked *asked)
 {
-	if (*asked->req->label && !sks_label_is_valid(asked->req->label)) {
+	if (asked->req->op != SKS_OP_REPLY_SOCKET && *asked->req->label &&
+	    !sks_label_is_valid(asked->req->label)) {
 		/* Not quoted: the answer is one line of printable text. */
 		(void)sks_refuse(&asked->verdict, -EINVAL,
 				 "a label is [A-Za-z0-9][A-Za-z0-9_.-]{0,62}");

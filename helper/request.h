@@ -22,6 +22,7 @@ struct sks_asked {
 	int fd;			    /* the descriptor that came along, borrowed, or -1 */
 	bool steered;		    /* as in the reply */
 	uint16_t place, place_port; /* as in the reply */
+	uint64_t token;		    /* as in the reply */
 	int ret_fd;		    /* of the reply, which its sender closes, or -1 */
 	struct sks_verdict verdict;
 };

@@ -65,6 +65,7 @@ static void answer(int fd, struct sks_asked *asked)
 		.err = asked->verdict.err,
 		.place = asked->place,
 		.port = asked->place_port,
+		.token = asked->token,
 	};
 
 	memcpy(reply.text, asked->verdict.text, sizeof(reply.text));

@@ -11,6 +11,7 @@
 #include "share.h"
 #include "slot.h"
 #include "stranger.h"
+#include "token.h"
 
 static int refuse(struct sks_asked *asked, int err, const char *why)
 {
@@ -88,6 +89,7 @@ void sks_ask_shared(struct sks_asked *asked)
 
 	if (sks_stranger_read(asked->fd, &socket, &asked->verdict) || !space)
 		return;
+	sks_token_tell(asked);
 	i = sks_slot_find(space, socket.cookie);
 	asked->steered = i && space->maps.slots[i].flags & SKS_SLOT_SHARED &&
 			 sks_service_of_slot(space, i)->uid == asked->peer.uid &&

@@ -47,6 +47,7 @@ int sks_slot_take(struct sks_space *space, const struct sks_dest *dest, int sock
 	slot = &space->maps.slots[i];
 	*slot = *init;
 	slot->cookie = 0;
+	space->tokens[i] = 0;
 	slot->dest = (uint16_t)(dest - space->maps.dests);
 	err = sks_stranger_put(&space->maps, i, sock);
 	/* It may come there later still, when another one is to be there. */
@@ -162,6 +163,7 @@ void sks_slot_drop(struct sks_space *space, uint32_t i)
 	unlink_slot(space, i);
 	(void)sks_bpf_del_socket(&space->maps, i);
 	space->freed.slots[i] = 1;
+	space->tokens[i] = 0;
 	__atomic_store_n(&slot->cookie, 0, __ATOMIC_RELEASE);
 	sks_store_mark(space, dest->service);
 	sks_group_update(space, dest);

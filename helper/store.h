@@ -40,6 +40,7 @@ struct sks_space {
 			rules[2][SKS_MAX_RULES];
 	} freed;
 	uint8_t used_groups[SKS_MAX_GROUPS];
+	uint64_t tokens[SKS_MAX_SLOTS];	 /* by slot, or 0 (helper/token.h) */
 	uint8_t headless[SKS_MAX_DESTS]; /* whose heads may lag behind its chains (helper/slot.c) */
 	/* Whose routes may be others than those that the table was made of. */
 	uint8_t dirty[SKS_MAX_SERVICES];

@@ -20,7 +20,7 @@
 #define PENANCE_MS  10000 /* after the lock was free again */
 #define MAX_STUCK   256
 
-static struct {
+static struct taker {
 	int conn; /* -1: none has been started */
 	pid_t pid;
 	int sock;	/* the socket that it has a copy of, as the caller has it, or -1 */
@@ -29,6 +29,9 @@ static struct {
 	struct sks_socket socket;
 	struct sks_verdict verdict; /* what is wrong with what came */
 } worker = { .conn = -1, .sock = -1 };
+
+/* Ends reply sockets, and never has what a request has brought. */
+static struct taker ender = { .conn = -1, .sock = -1 };
 
 /* Workers that have not answered in time. */
 static struct stuck {
@@ -259,7 +262,7 @@ int sks_stranger_bind_reply(int fd, const struct sks_reply_bind *how)
 {
 	const struct sks_job job = { .work = SKS_WORK_REPLY, .bind = *how };
 
-	return sks_stranger_is_ours(fd) ? sks_reply_bind(fd, how) : ask(&job, -1);
+	return sks_stranger_is_ours(fd) ? sks_reply_bind(fd, how, -1) : ask(&job, -1);
 }
 
 int sks_stranger_put(const struct sks_maps *maps, uint32_t slot, int fd)
@@ -272,23 +275,27 @@ int sks_stranger_put(const struct sks_maps *maps, uint32_t slot, int fd)
 	return ask(&job, maps->fd[SKS_MAP_SOCKETS]);
 }
 
+static void swap_workers(void)
+{
+	struct taker other = worker;
+
+	worker = ender;
+	ender = other;
+}
+
 int sks_stranger_abort(const struct sks_reply_socket *reply, uint32_t payer, int netlink)
 {
 	const struct sks_job job = { .work = SKS_WORK_ABORT, .reply = *reply };
-	const uint32_t sender = worker.payer, uid = worker.uid;
-	int err = 0;
+	int err;
 
 	if (sks_stranger_worker.sock < 0)
 		return sks_diag_abort(netlink, reply);
 	if (is_stuck(payer))
 		return -EBUSY;
-	if (worker.sock < 0) /* else the one that has the request's */
-		err = find_worker(payer);
-	worker.payer = payer;
+	swap_workers();
 	worker.uid = reply->uid;
-	err = err ?: ask(&job, netlink);
-	worker.payer = sender;
-	worker.uid = uid;
+	err = find_worker(payer) ?: ask(&job, netlink);
+	swap_workers();
 	return err;
 }
 

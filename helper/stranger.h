@@ -40,7 +40,8 @@ int sks_stranger_bind_reply(int fd, const struct sks_reply_bind *how);
 int sks_stranger_put(const struct sks_maps *maps, uint32_t slot, int fd);
 /*
  * sks_diag_abort(): of a socket that was not sent, and whose payer is refused as its sender would
- * be; between two requests, or at the end of one. -EBUSY: it has been lately.
+ * be. By a process that has nothing of any request: who makes it hang keeps no other's socket by
+ * that. -EBUSY: it has been lately.
  */
 int sks_stranger_abort(const struct sks_reply_socket *reply, uint32_t payer, int netlink);
 /* May the caller itself do what waits for the lock of this one? */

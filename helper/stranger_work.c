@@ -65,7 +65,7 @@ static int do_work(int conn, const struct sks_job *job, int fd, int *held,
 	case SKS_WORK_BIND:
 		return bind(*held, &job->bind.addr.any, job->bind.addr.len) ? -errno : 0;
 	case SKS_WORK_REPLY:
-		return sks_reply_bind(*held, &job->bind);
+		return sks_reply_bind(*held, &job->bind, conn);
 	case SKS_WORK_PUT:
 		return put(conn, fd, job->slot, *held);
 	case SKS_WORK_ABORT:

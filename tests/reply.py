@@ -5,15 +5,20 @@
 The acts are those of acts.py, and these. What the helper refuses is "ERRNO text".
 
 register NAME SPEC [LABEL]    NAME is an open UDP socket
+shared NAME                   SHARED, which tells its token, too
+token NAME                    was one told for NAME? "told" or "none"
 ask NAME FROM ADDRESS PORT [WORD]...
                               a reply socket for FROM, bound there: "steered" or "yields". Words:
     peer=ADDRESS#PORT         it receives from there alone
     6                         an IPv6 socket, though the address is IPv4
-    cookie=N, scope=N         of the request
+    cookie=N, scope=N, token=N
+                              of the request; the token as FROM's was told, else
     bound, connected, tcp, unix, elsewhere (of another namespace), locked, dev=INTERFACE
                               what the socket is before
 quiet NAME ADDRESS PORT       a UDP socket that answers nothing, without SO_REUSEADDR
-name NAME                     where it is bound
+crowd ADDRESS N PORT          so many, at that address and those after it
+name NAME, peer NAME          where it is bound, connected to (or "nobody")
+disconnect NAME
 send NAME ADDRESS PORT TEXT   from there
 from NAME SOURCE ADDRESS PORT TEXT
                               from another address (IPv4)
@@ -23,11 +28,13 @@ error NAME                    of the socket
 drop                          it becomes nobody; by then it is another process
 cookie NAME                   SO_COOKIE
 shut NAME, free NAME          SHUT_RD, IP_FREEBIND
+marks NAME                    both, and all else by which the helper tells a reply socket
 race NAME FROM ADDRESS PORT N asks N times while a thread puts a filter of its own there: who won
 """
 import ctypes
 import errno
 import os
+import resource
 import select
 import socket
 import struct
@@ -36,11 +43,12 @@ import threading
 
 import acts
 
-VERSION, REGISTER, REPLY_SOCKET = 2, 2, 13
+VERSION, REGISTER, SHARED, REPLY_SOCKET = 3, 2, 12, 13
 REQUEST = "=HHHHIHH16s16s64sIIQ"
 SO_COOKIE, SO_ATTACH_FILTER, SO_DETACH_FILTER, SO_LOCK_FILTER = 57, 26, 27, 44
 CLONE_NEWNET = 0x40000000
 instance = os.urandom(16)
+tokens = {}  # by the socket's name
 libc = ctypes.CDLL(None, use_errno=True)
 takes_all = ctypes.create_string_buffer(struct.pack("=HBBI", 0x06, 0, 0, 0xFFFFFFFF))
 
@@ -67,7 +75,9 @@ def call(op, sock, spec=b"", label=b"", extra=instance, **given):
         assert conn.recv(64) == struct.pack("=H6x", VERSION)
         socket.send_fds(conn, [head + spec], [sock.fileno()])
         record = conn.recv(4096)
-    _, steered, err, _, _, _, _, text = struct.unpack("=HHiHHIQ464s", record)
+    _, steered, err, _, _, _, token, text = struct.unpack("=HHiHHIQ464s", record)
+    if "name" in given:
+        tokens[given["name"]] = token
     text = text.rstrip(b"\0").decode()
     word = errno.errorcode[-err] if err else "steered" if steered else "yields"
     return f"{word} {text}".rstrip()
@@ -75,7 +85,17 @@ def call(op, sock, spec=b"", label=b"", extra=instance, **given):
 
 @acts.act
 def register(name, spec, label=""):
-    return call(REGISTER, acts.socks[name], spec.encode(), label.encode())
+    return call(REGISTER, acts.socks[name], spec.encode(), label.encode(), name=name)
+
+
+@acts.act
+def shared(name):
+    return call(SHARED, acts.socks[name], name=name)
+
+
+@acts.act
+def token(name):
+    return "told" if tokens[name] else "none"
 
 
 def in_another_namespace(make):
@@ -124,6 +144,7 @@ def ask(name, of, address, port, *words, sock=None):
     said = call(
         REPLY_SOCKET,
         sock,
+        label=struct.pack("=Q", int(given.get("token", tokens.get(of, 0)))),
         extra=socket.inet_pton(family, peer) if peer else b"",
         peer_port=int(peer_port),
         family=family,
@@ -148,6 +169,30 @@ def name(which):
     host, port, *rest = acts.socks[which].getsockname()
     scope = f"%{socket.if_indextoname(rest[1])}" if rest and rest[1] else ""
     return f"{host}{scope}#{port}"
+
+
+@acts.act
+def crowd(address, n, port):
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    first = int.from_bytes(socket.inet_aton(address), "big")
+    for i in range(int(n)):
+        quiet(f"crowd{i}", socket.inet_ntoa((first + i).to_bytes(4, "big")), port)
+
+
+@acts.act
+def peer(which):
+    try:
+        host, port = acts.socks[which].getpeername()[:2]
+    except OSError:
+        return "nobody"
+    return f"{host}#{port}"
+
+
+@acts.act
+def disconnect(which):
+    nobody = struct.pack("=H14x", socket.AF_UNSPEC)
+    assert libc.connect(acts.socks[which].fileno(), nobody, len(nobody)) == 0
 
 
 @acts.act
@@ -213,6 +258,14 @@ def shut(which):
 @acts.act
 def free(which):
     acts.socks[which].setsockopt(socket.IPPROTO_IP, 15, 1)
+
+
+@acts.act
+def marks(which):
+    shut(which)
+    free(which)
+    acts.socks[which].setsockopt(socket.IPPROTO_IP, 24, 1)  # IP_BIND_ADDRESS_NO_PORT
+    acts.socks[which].setsockopt(socket.IPPROTO_IP, 49, 0)  # IP_MULTICAST_ALL
 
 
 @acts.act

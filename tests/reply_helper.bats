@@ -4,54 +4,7 @@
 # The servers (reply.py) speak to the helper themselves.
 # bats file_tags=sanitize
 
-load acts
-
-setup() {
-	sks_setup
-	need jq /usr/bin/python3
-	cp "$BATS_TEST_DIRNAME"/{acts,reply}.py "$PROGS"
-	export PYTHONDONTWRITEBYTECODE=1
-}
-
-# replier NAME: reply.py as user $AS in $NS.
-replier() {
-	local name=$1 AS_WHO
-	as_who
-	: > "$SKS_DIR/$name.log"
-	mkfifo -m 666 "$SKS_DIR/$name.fifo"
-	start_server "$name" "${AS_WHO[@]}" /usr/bin/python3 "$PROGS/reply.py" "$SKS_DIR/$name.fifo" \
-		"$SOCKET"
-	wait_until 10 says_ready "$name"
-}
-
-# tells NAME ACT EXPECTED
-tells() {
-	is "$2: $(tell "$1" "$2" | sed 's/^steered .* is not local to this host.*/steered/')" "$2: $3"
-}
-
-# resolver [SPEC] [ADDRESS] [LABEL]: of user $AS, with a socket on port 5353.
-resolver() {
-	start_helper
-	replier dns
-	does dns "open s udp ${2:-0.0.0.0} 5353"
-	tells dns "register s ${1:-53,77/udp} ${3:-}" steered
-}
-
-# bound ADDRESS PORT: how many UDP sockets are, precisely there.
-bound() {
-	in_ns ss -Huan "sport = :$2" | awk '{ print $4 }' | grep -cxF "$1:$2" || :
-}
-
-is_attached() {
-	"$BPFTOOL" -j link | jq -e --argjson ino "$(ns_ino)" 'any(.[]; .netns_ino == $ino)'
-}
-
-# Without a helper that would end reply sockets.
-steers_no_more() {
-	kill_helper
-	in_ns find "$BPFFS" -type f -delete
-	wait_until 5 not is_attached
-}
+load replies
 
 # --- what it is --------------------------------------------------------------------------------------
 
@@ -89,7 +42,7 @@ steers_no_more() {
 
 @test "reply: an address that is nobody's yet, of a prefix; and one that is only routed here" {
 	resolver '192.0.2.0/24:53/udp'
-	tells dns 'ask r s 192.0.2.7 53' steered
+	tells dns 'ask r s 192.0.2.7 53' yields
 	in_ns ip route add local 192.0.2.0/24 dev lo
 	replier client
 	does client 'quiet c 127.0.0.1 4000'
@@ -101,7 +54,7 @@ steers_no_more() {
 @test "reply: it receives nothing, not after the service is gone either, and keeps its filter" {
 	resolver '127.0.0.1:53/udp'
 	replier client
-	tells dns 'ask r s 127.0.0.1 53' steered
+	tells dns 'ask r s 127.0.0.1 53' yields
 	tells dns 'detach r' EPERM
 	tells dns 'attach r' EPERM
 	steers_no_more
@@ -123,7 +76,9 @@ steers_no_more() {
 	in_ns ip route add local 192.0.2.0/24 dev lo
 	in_ns ip route add local 198.51.100.0/24 dev lo
 	replier client
-	tells dns 'ask r s 192.0.2.7 53 peer=198.51.100.9#4000' steered
+	tells dns 'ask r s 192.0.2.7 53 peer=198.51.100.9#4000' yields
+	tells dns 'peer r' '198.51.100.9#4000'
+	does dns 'disconnect r'
 	does client 'quiet c 198.51.100.9 4000' 'quiet d 198.51.100.9 4001' \
 		'quiet e 198.51.100.8 4000'
 	# As the program would steer them to the server.
@@ -140,6 +95,9 @@ steers_no_more() {
 	replier client
 	tells dns 'ask r s ::1 53 peer=2001:db8::1#4000' steered
 	tells dns 'ask q s 127.0.0.1 53 6 peer=127.0.0.2#4000' steered
+	tells dns 'peer r' '2001:db8::1#4000'
+	tells dns 'peer q' '::ffff:127.0.0.2#4000'
+	does dns 'disconnect r' 'disconnect q'
 	does client 'quiet c 2001:db8::1 4000' 'quiet d ::1 4000' 'quiet e 127.0.0.2 4000' \
 		'quiet f 127.0.0.3 4000'
 	steers_no_more
@@ -151,13 +109,15 @@ steers_no_more() {
 
 # --- who gets one, and where -------------------------------------------------------------------------
 
+NOT_ITS="EPERM 127.0.0.1:53/udp: the registered socket is user 0's, and the token is not its"
+
 @test "reply: nobody else's, not without the registered socket, not where nothing is steered" {
 	resolver '127.0.0.1:53/udp'
 	AS=nobody replier other
 	does other 'open s udp 127.0.0.1 5354' 'open t tcp 127.0.0.1 5355'
 	local cookie
 	cookie=$(tell dns 'cookie s')
-	tells other "ask r s 127.0.0.1 53 cookie=$cookie" "EPERM 127.0.0.1:53/udp: the registered socket is user 0's, and process $(pid_of other) does not have it"
+	tells other "ask r s 127.0.0.1 53 cookie=$cookie" "$NOT_ITS"
 	tells other 'ask r s 127.0.0.1 53' 'ENOENT 127.0.0.1:53/udp: no UDP socket with that cookie is registered here'
 	tells dns 'ask r s 127.0.0.1 53 cookie=1' 'ENOENT 127.0.0.1:53/udp: no UDP socket with that cookie is registered here'
 	tells dns 'ask r s 127.0.0.2 53' "EACCES 127.0.0.2:53/udp is not steered to $(label_of dns)"
@@ -167,6 +127,11 @@ steers_no_more() {
 	tells dns 'ask r s 0.0.0.0 53' 'EINVAL 0.0.0.0/0:53/udp is no address that a datagram is steered by'
 	tells dns 'ask r s 224.0.0.251 53' 'EINVAL 224.0.0.251:53/udp is no address that a datagram is steered by'
 	tells dns 'ask r s ff02::1 53' 'EINVAL [ff02::1]:53/udp is no address that a datagram is steered by'
+	local address
+	for address in 0.0.0.1 0.255.255.255 240.0.0.1 255.255.255.255; do
+		tells dns "ask r s $address 53" "EINVAL $address:53/udp is no address that a datagram is steered by"
+		tells dns "ask r s $address 53 6" "EINVAL $address:53/udp is no address that a datagram is steered by"
+	done
 	is "$(in_ns ss -Huan 'sport = :53')" ''
 	has "$(log_of helper)" "gets no reply socket in net-$(ns_ino): 127.0.0.2:53/udp is not steered"
 }
@@ -177,13 +142,9 @@ steers_no_more() {
 	does two 'open s udp 0.0.0.0 5355'
 	tells two 'register s 192.0.2.7:53/udp' steered
 	tells dns 'ask r s 192.0.2.7 53' "EACCES 192.0.2.7:53/udp is not steered to $(label_of dns)"
-	tells dns 'ask r s 192.0.2.8 53' steered
-	tells two 'ask r s 192.0.2.7 53' steered
+	tells dns 'ask r s 192.0.2.8 53' yields
+	tells two 'ask r s 192.0.2.7 53' yields
 	tells two 'ask q s 192.0.2.8 53' "EACCES 192.0.2.8:53/udp is not steered to $(label_of two)"
-}
-
-label_of() {
-	echo "@python3-$(pid_of "$1")"
 }
 
 @test "reply: only a socket that is fresh, of UDP, of this namespace, without a filter that is locked" {
@@ -194,6 +155,7 @@ label_of() {
 	tells dns 'ask r s 127.0.0.1 53 unix' 'EAFNOSUPPORT the socket is neither IPv4 nor IPv6 (address family 1)'
 	tells dns 'ask r s 127.0.0.1 53 elsewhere' 'EXDEV the socket is of another network namespace than its sender'
 	tells dns 'ask r s 127.0.0.1 53 locked' 'EPERM 127.0.0.1:53/udp: Operation not permitted'
+	tells dns 'ask r s ::1 53 dev=lo scope=7' 'EINVAL [::1]:53/udp is of interface 7, and the socket is bound to 1'
 	tells dns 'ask r s 127.0.0.1 53 6 4' 'EAFNOSUPPORT 127.0.0.1:53/udp is of another family than the socket'
 }
 
@@ -210,12 +172,34 @@ label_of() {
 	resolver '127.0.0.1:53/udp'
 	cookie=$(tell dns 'cookie s')
 	does dns drop
-	tells dns 'ask r s 127.0.0.1 53' steered
+	tells dns 'ask r s 127.0.0.1 53' yields
 	does dns 'send r 127.0.0.1 4000 answer'
-	# Without the registered socket, which its parent has, it is anybody.
+	# Without the token it is anybody, with the registered socket, too.
+	tells dns 'ask q s 127.0.0.1 53 token=0' "$NOT_ITS"
+	tells dns 'ask q s 127.0.0.1 53 token=1' "$NOT_ITS"
 	does dns 'close s'
-	has "$(tell dns "ask q r 127.0.0.1 53 cookie=$cookie")" \
-		"EPERM 127.0.0.1:53/udp: the registered socket is user 0's, and process "
+	tells dns "ask q r 127.0.0.1 53 cookie=$cookie" "$NOT_ITS"
+}
+
+@test "reply: the token is told to whoever brings the very socket, anew by a helper that starts" {
+	resolver '127.0.0.1:53/udp'
+	does dns drop 'open t udp 127.0.0.1 5354'
+	tells dns 'shared t' yields
+	tells dns 'token t' none
+	stop_helper
+	start_helper
+	tells dns 'ask r s 127.0.0.1 53' "$NOT_ITS"
+	tells dns 'shared s' yields
+	tells dns 'ask r s 127.0.0.1 53' yields
+	stop_helper
+	start_helper
+	tells dns 'register s 2099/udp' "yields this socket is registered already: as another user's, and this spec does not apply"
+	tells dns 'ask q s 127.0.0.1 53' yields
+	does dns 'close q'
+	stop_helper
+	start_helper
+	has "$(tell dns 'register s nonsense')" EINVAL
+	tells dns 'ask q s 127.0.0.1 53' yields
 }
 
 @test "reply: no thread gets a filter of its own in between" {
@@ -244,147 +228,4 @@ label_of() {
 	tells dns 'register s 53/udp' steered
 	tells dns 'ask r s 127.0.0.1 53' "EACCES 127.0.0.1:53/udp is not steered to $(label_of dns)"
 	tells dns 'ask r s 127.0.0.1 53 dev=lo' steered
-}
-
-# --- quota -------------------------------------------------------------------------------------------
-
-@test "reply: they count as the registered sockets of the user do; root's are not counted" {
-	local i
-	printf '%s\n' '[user nobody]' 'max-sockets = 3' > "$SKS_DIR/policy.conf"
-	start_helper --policy "$SKS_DIR/policy.conf"
-	AS=nobody replier dns
-	does dns 'open s udp 0.0.0.0 5353'
-	tells dns 'register s 5300,5301,5302/udp' steered
-	tells dns 'ask a s 127.0.0.1 5300' steered
-	tells dns 'ask b s 127.0.0.1 5301' steered
-	tells dns 'ask c s 127.0.0.1 5302' "EDQUOT more than 3 sockets for user 65534 ($SKS_DIR/policy.conf:2)"
-	# Not for what is connected later on, and not to another user.
-	tells dns 'ask p s 127.0.0.1 5302 peer=127.0.0.1#4000' steered
-	does dns 'close a'
-	tells dns 'ask c s 127.0.0.1 5302' steered
-	does dns 'connect c 127.0.0.1 4000'
-	tells dns 'ask a s 127.0.0.1 5300' "EDQUOT more than 3 sockets for user 65534 ($SKS_DIR/policy.conf:2)"
-	replier root
-	does root 'open s udp 0.0.0.0 5454'
-	tells root 'register s 54/udp' steered
-	for i in 1 2 3 4; do
-		tells root "ask r$i s 127.0.0.1 54" steered
-	done
-}
-
-# --- who else may have the port ------------------------------------------------------------------------
-
-@test "reply: others bind the port at other addresses, and steer it there" {
-	resolver '192.0.2.7:2053/udp'
-	tells dns 'ask r s 192.0.2.7 2053' steered
-	AS=nobody plain other 127.0.0.1#2053/udp
-	gets_udp 127.0.0.1 2053 other
-	in_ns ip address add 192.0.2.8/32 dev lo
-	AS=user2 serve third '192.0.2.8:2053/udp' 0.0.0.0#6000/udp
-	silent third
-}
-
-@test "reply: '*' yields, says so, and keeps the port while its own reply socket is there" {
-	resolver '*/udp'
-	tells dns 'ask r s 127.0.0.1 2053' yields
-	tells dns 'ask t s 127.0.0.1 53' yields
-	holds 1 gets_udp 127.0.0.1 2053 s
-	is "$(service '.bindings[0].left_out // [] | length' "$(label_of dns)")" 0
-	does dns 'close r'
-	AS=nobody plain other 127.0.0.1#2053/udp
-	wait_until 2 gets_udp 127.0.0.1 2053 other
-	tells dns 'ask r s 127.0.0.1 2053' "EACCES 127.0.0.1:2053/udp is not steered to $(label_of dns)"
-	gets_udp 127.0.0.1 53 s
-}
-
-@test "reply: a port named alone beside '*' is kept, a wide range yields" {
-	resolver '53,2000-4000/udp'
-	tells dns 'ask r s 127.0.0.1 53' steered
-	tells dns 'ask q s 127.0.0.1 2053' yields
-}
-
-@test "reply: another user registers a port at which one is left over" {
-	resolver '*/udp'
-	tells dns 'ask r s 127.0.0.1 2053' yields
-	AS=nobody serve other 2053/udp 0.0.0.0#6000/udp
-	silent other
-	gets_udp 127.0.0.1 2053 other
-}
-
-# --- the end -------------------------------------------------------------------------------------------
-
-# aborted NAME SOCKET
-aborted() {
-	is "$(tell "$1" "error $2")" ECONNABORTED
-}
-
-@test "reply: unbind aborts what was bound there, and no other" {
-	resolver '53,77/udp' 0.0.0.0 dns
-	tells dns 'ask r s 127.0.0.1 53' steered
-	tells dns 'ask q s 127.0.0.1 77' steered
-	tells dns 'ask v s 127.0.0.1 53 6' steered
-	ctl bind dns 99/udp
-	tells dns 'ask x s 127.0.0.1 99' steered
-	ctl unbind dns 53/udp
-	aborted dns r
-	tells dns 'error q' none
-	does dns 'send q 127.0.0.1 4000 x'
-	ctl unbind dns 99/udp
-	aborted dns x
-	# Of two at one place the kernel finds one, until that is closed.
-	tells dns 'error v' none
-	does dns 'close r'
-	ctl bind dns 53/udp
-	ctl unbind dns 53/udp
-	aborted dns v
-}
-
-@test "reply: unregister, unload, and the end of the service" {
-	resolver 53/udp 0.0.0.0 dns
-	tells dns 'ask r s 127.0.0.1 53' steered
-	ctl unregister dns
-	aborted dns r
-	does dns 'open t udp 0.0.0.0 5454'
-	tells dns 'register t 54/udp' steered
-	tells dns 'ask q t 127.0.0.1 54' steered
-	does dns 'close t'
-	wait_until 2 aborted dns q
-	does dns 'open u udp 0.0.0.0 5555'
-	tells dns 'register u 55/udp' steered
-	tells dns 'ask w u 127.0.0.1 55' steered
-	tells dns 'ask k u 127.0.0.1 55 peer=127.0.0.1#4000' steered
-	does dns 'connect k 127.0.0.1 4000'
-	ctl unload
-	aborted dns w
-	tells dns 'error k' none
-	does dns 'send k 127.0.0.1 4000 x'
-}
-
-@test "reply: a user's, also in another network namespace than the helper's" {
-	add_ns other
-	start_helper
-	NS=other AS=nobody replier dns
-	does dns 'open s udp 0.0.0.0 5353'
-	tells dns 'register s 2053,2077/udp' steered
-	tells dns 'ask r s 127.0.0.1 2053' steered
-	does dns 'close s'
-	wait_until 2 aborted dns r
-}
-
-@test "reply: one of root's that is nobody's by now" {
-	resolver 53/udp 0.0.0.0 dns
-	does dns drop
-	tells dns 'ask r s 127.0.0.1 53' steered
-	ctl unregister dns
-	aborted dns r
-}
-
-@test "reply: what a user has shut for reading itself is not aborted" {
-	resolver '53,77/udp' 0.0.0.0 dns
-	AS=nobody replier other
-	does other 'quiet a 127.0.0.1 2053' 'shut a' 'quiet b 127.0.0.2 2053' 'free b' 'shut b'
-	ctl bind dns any:2053/udp
-	ctl unbind dns any:2053/udp
-	tells other 'error a' none
-	tells other 'error b' none
 }

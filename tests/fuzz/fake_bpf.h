@@ -307,16 +307,18 @@ void sks_bpf_claims_detach(void)
 {
 }
 
-int sks_bpf_bind_as(uint64_t cookie, uint32_t uid)
+int sks_bpf_bind_as(uint64_t cookie, uint32_t uid, uint8_t proto, const struct sockaddr *addr)
 {
 	(void)cookie;
 	(void)uid;
+	(void)proto;
+	(void)addr;
 	return 0;
 }
 
-int sks_bpf_try_as(uint64_t cookie, uint32_t uid)
+int sks_bpf_try_as(uint64_t cookie, uint32_t uid, uint8_t proto, const struct sockaddr *addr)
 {
-	return sks_bpf_bind_as(cookie, uid);
+	return sks_bpf_bind_as(cookie, uid, proto, addr);
 }
 
 void sks_bpf_bound(uint64_t cookie)

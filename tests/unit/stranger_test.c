@@ -7,6 +7,7 @@
  *
  * Usage, as root: stranger_test
  */
+#include <linux/netlink.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <signal.h>
@@ -23,7 +24,7 @@
 #include "tap.h"
 
 static struct sks_dest *dest;
-static int faults[3], locked;
+static int faults[5], locked;
 static char *memory; /* a page that is there, and one that is not */
 static long page;
 static int cgroup; /* -1: no bind hooks */
@@ -145,8 +146,27 @@ static int bind_for(const struct sks_peer *peer, const struct sks_socket *socket
 		.len = sizeof(addr.in6),
 	};
 
-	need_done(sks_bpf_bind_as(socket->cookie, peer->uid), "sks_bpf_bind_as");
+	need_done(sks_bpf_bind_as(socket->cookie, peer->uid, IPPROTO_TCP, &addr.any),
+		  "sks_bpf_bind_as");
 	return sks_stranger_bind(fd, &addr);
+}
+
+/* A bind(2) of our own (as root) to that port, of a socket that is to be bound for a user. */
+static int bind_beside(uint8_t proto, uint16_t port, uint32_t uid, uint16_t own_port)
+{
+	struct sockaddr_in6 addr = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0), err;
+	uint64_t cookie;
+	socklen_t len = sizeof(cookie);
+
+	need(!getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len), "SO_COOKIE");
+	need_done(sks_bpf_bind_as(cookie, uid, proto, (const struct sockaddr *)&addr),
+		  "sks_bpf_bind_as");
+	addr.sin6_port = htons(own_port);
+	err = bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) ? errno : 0;
+	sks_bpf_bound(cookie);
+	close(fd);
+	return err;
 }
 
 /* What is done late for a user is still done as the user. */
@@ -162,6 +182,10 @@ static void test_bound_late(const struct sks_peer *peer)
 		tap_check(true, "a bind that comes late # SKIP no bind hooks here");
 		return;
 	}
+	tap_check(bind_beside(IPPROTO_TCP, 9999, 65533, 9999) == EADDRINUSE &&
+			  bind_beside(IPPROTO_TCP, 9998, 65533, 9999) == 0 &&
+			  bind_beside(IPPROTO_UDP, 9999, 65533, 9999) == 0,
+		  "of a socket that is bound for a user no other bind is judged so");
 	fd = receive(peer, own, &socket, &err);
 	need_done(err, "a socket that is not bound");
 	need(bind_for(peer, &socket, fd) == -EADDRINUSE, "root's port is taken");
@@ -234,10 +258,86 @@ static void test_not_renewed(const struct sks_peer *peer, const struct sks_peer 
 	close(good);
 }
 
+static int listen_at(uint16_t port)
+{
+	const struct sockaddr_in6 addr = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) || listen(fd, 1)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* What one user's reply socket makes wait has no other user's socket, who frees its port. */
+static void test_aborted_meanwhile(const struct sks_peer *peer)
+{
+	struct sockaddr_in6 addr = { .sin6_family = AF_INET6, .sin6_port = htons(9998) };
+	struct sks_reply_socket reply = { .uid = 65530, .port = 9998, .family = AF_INET6 };
+	int own = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), good = listen_at(9997), fd, err;
+	int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	struct sks_socket socket;
+	socklen_t len = sizeof(reply.cookie);
+	pthread_t thread;
+
+	addr.sin6_addr = in6addr_loopback;
+	memcpy(reply.addr, &addr.sin6_addr, sizeof(reply.addr));
+	need(good >= 0 && netlink >= 0 && !bind(own, (struct sockaddr *)&addr, sizeof(addr)) &&
+		     !getsockopt(own, SOL_SOCKET, SO_COOKIE, &reply.cookie, &len),
+	     "sockets");
+	fd = receive(peer, good, &socket, &err);
+	need_done(err, "a socket");
+	thread = lock_socket(own, faults[3]);
+	tap_check(sks_stranger_abort(&reply, reply.uid, netlink) == -ETIMEDOUT,
+		  "the end of a locked one is not waited for");
+	sks_stranger_close(fd);
+	close(good);
+	good = listen_at(9997);
+	tap_check(good >= 0, "and nobody keeps what another user had sent meanwhile");
+	unlock_socket(thread, faults[3]);
+	close(good);
+	close(own);
+	close(netlink);
+}
+
+static uint16_t port_of(int fd)
+{
+	struct sockaddr_in6 addr = {};
+	socklen_t len = sizeof(addr);
+
+	need(!getsockname(fd, (struct sockaddr *)&addr, &len), "getsockname");
+	return ntohs(addr.sin6_port);
+}
+
+static void test_reply_late(const struct sks_peer *peer)
+{
+	const struct sks_reply_bind how = {
+		.addr.in6 = { .sin6_family = AF_INET6,
+			      .sin6_port = htons(9996),
+			      .sin6_addr = IN6ADDR_LOOPBACK_INIT },
+		.addr.len = sizeof(how.addr.in6),
+	};
+	int own = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), fd, err;
+	struct sks_socket socket;
+	pthread_t thread;
+
+	fd = receive(peer, own, &socket, &err);
+	need_done(err, "a socket that is not bound");
+	thread = lock_socket(own, faults[4]);
+	tap_check(sks_stranger_bind_reply(fd, &how) == -ETIMEDOUT, "a reply socket's neither");
+	sks_stranger_close(fd);
+	unlock_socket(thread, faults[4]);
+	usleep(300000);
+	tap_check(!port_of(own), "and when it comes late it gets no port");
+	close(own);
+}
+
 int main(void)
 {
 	const struct sks_peer peer = { .uid = 65534 }, other = { .uid = 65533 },
-			      third = { .uid = 65532 }, fourth = { .uid = 65531 };
+			      third = { .uid = 65532 }, fourth = { .uid = 65531 },
+			      fifth = { .uid = 65529 };
 	struct sks_socket socket;
 	struct sks_slot slot;
 	uint32_t i = 0;
@@ -248,7 +348,10 @@ int main(void)
 	faults[0] = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
 	faults[1] = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
 	faults[2] = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
-	need(faults[0] >= 0 && faults[1] >= 0 && faults[2] >= 0, "userfaultfd, as root");
+	faults[3] = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	faults[4] = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	need(faults[0] >= 0 && faults[1] >= 0 && faults[2] >= 0 && faults[3] >= 0 && faults[4] >= 0,
+	     "userfaultfd, as root");
 	cgroup = sks_cgroup_open();
 	if (cgroup >= 0 && sks_bpf_claims_load())
 		cgroup = -1;
@@ -287,6 +390,8 @@ int main(void)
 		  "a map that has become too small is emptied when it goes");
 	test_not_renewed(&fourth, &other);
 	test_bound_late(&third);
+	test_aborted_meanwhile(&other);
+	test_reply_late(&fifth);
 	real_crash();
 	tap_check(sks_slot_lives(&space->maps, i), "and the next helper finds it so");
 	return tap_done();
