@@ -6,10 +6,12 @@
  * service now; what is done to it before, so that nobody gets more than that, is reply_bind.h's.
  */
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #include "../common/cleanup.h"
 #include "bpf.h"
+#include "diag.h"
 #include "diag_reply.h"
 #include "exclusive.h"
 #include "lead.h"
@@ -105,16 +107,32 @@ static int find_service(struct sks_asked *asked, struct wanted *wanted)
 	return 0;
 }
 
+/* Has another user the port at the wildcard address? */
+static bool is_shadowing(const struct sks_asked *asked, const struct wanted *wanted)
+{
+	const struct sks_port_range port = { wanted->port, wanted->port };
+	struct sks_held_list list = {};
+	bool found = false;
+
+	if (sks_diag_held(asked->netns, IPPROTO_UDP, &port, 1, &list))
+		return true; /* as far as we know */
+	for (size_t i = 0; !found && i < list.n; i++)
+		found = !list.held[i].addr.len && list.held[i].uid != wanted->service->uid;
+	sks_held_free(&list);
+	return found;
+}
+
 /*
- * May another user have a socket that this one would be in the way of? Where the route yields; and
- * at the wildcard address, where the service's user may shadow that.
+ * Has another user a socket that this one would be in the way of, or may have? Where the route
+ * yields; and at the wildcard address, where the service's user may shadow that.
  */
-static bool gives_way(const struct wanted *wanted, const struct sks_route *route)
+static bool gives_way(const struct sks_asked *asked, const struct wanted *wanted,
+		      const struct sks_route *route)
 {
 	const struct sks_peer owner = sks_policy_absent(wanted->service->uid);
 	struct sks_range part;
 
-	if (route->prefix.len && sks_policy_shadows(&owner))
+	if (route->prefix.len && sks_policy_shadows(&owner) && is_shadowing(asked, wanted))
 		return true;
 	return sks_route_yields(wanted->space, route, &part) && part.first <= wanted->port &&
 	       wanted->port <= part.last;
@@ -136,7 +154,7 @@ static int check_route(struct sks_asked *asked, const struct wanted *wanted)
 		err = sks_refuse(&asked->verdict, -EACCES, "%s is not steered to %s", wanted->text,
 				 wanted->service->label);
 	else
-		asked->steered = !gives_way(wanted, route);
+		asked->steered = !gives_way(asked, wanted, route);
 	sks_routes_free(&routes);
 	return err;
 }

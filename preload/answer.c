@@ -25,21 +25,31 @@ static bool may_read(int fd, const struct msghdr *msg)
 	       (!msg->msg_control || sks_dgram_may_read(fd, msg->msg_control, msg->msg_controllen));
 }
 
+/* What the server sends in several pieces, or wants back, is its own socket's. */
+static bool is_its_own(struct sks_dgram *dgram, int flags)
+{
+	bool continues = dgram->flags & SKS_DGRAM_PIECES;
+
+	if (flags & MSG_MORE && !continues)
+		dgram->flags |= SKS_DGRAM_PIECES;
+	else if (continues && !(flags & MSG_MORE))
+		dgram->flags &= ~SKS_DGRAM_PIECES;
+	return continues || flags & (MSG_MORE | MSG_ZEROCOPY) || dgram->flags & SKS_DGRAM_CORKED;
+}
+
 enum sks_way sks_answer_choose(struct sks_dgram *dgram, int fd, const struct msghdr *msg, int flags,
 			       struct sks_endpoint *ret_where)
 {
 	struct sks_hints hints = { 0 };
 	struct sks_endpoint peer;
 
-	if (!may_read(fd, msg) || !sks_endpoint_from(&peer, msg->msg_name, msg->msg_namelen))
+	if (is_its_own(dgram, flags) || !may_read(fd, msg) ||
+	    !sks_endpoint_from(&peer, msg->msg_name, msg->msg_namelen))
 		return SKS_AS_IT_IS;
 	hints.name = msg->msg_name;
 	hints.has_source = sks_control_source(msg, &hints.source);
 	if (!sks_asked_find(sks_udp->asked, dgram->port, &peer, &hints, ret_where) ||
 	    !sks_endpoint_is_source(ret_where))
-		return SKS_AS_IT_IS;
-	/* What the server sends in several pieces, or wants back, is its own socket's. */
-	if (flags & (MSG_MORE | MSG_ZEROCOPY) || dgram->flags & SKS_DGRAM_CORKED)
 		return SKS_AS_IT_IS;
 	if (ret_where->port == dgram->port &&
 	    (hints.has_source || sks_endpoint_same_address(ret_where, &dgram->bound)))

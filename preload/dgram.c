@@ -132,6 +132,10 @@ static bool is_inherited(int fd, struct sks_dgram *ret_dgram, uint32_t *ret_flag
 {
 	if (sks_fd_protocol(fd) != SKS_UDP || !read_socket(fd, ret_dgram, ret_flags))
 		return false;
+	for (int i = 0; i < SKS_PASSED; i++) {
+		if (sks_udp->passed[i] == ret_dgram->cookie)
+			return false;
+	}
 	return *ret_flags & SKS_DGRAM_V6 ? option(fd, IPPROTO_IPV6, SKS_ORIGDST6) == 1
 					 : option(fd, IPPROTO_IP, SKS_ORIGDST4) == 1;
 }
@@ -267,8 +271,10 @@ void sks_dgram_ask(const struct sks_dgram *dgram, uint32_t flag, bool wanted)
 
 void sks_dgram_pass_over(int fd)
 {
-	if (fd >= 0 && fd < SKS_FDS && !sks_udp->fds[fd].flags)
-		sks_udp->fds[fd].flags = SKS_DGRAM_LOOKED;
+	uint64_t cookie = sks_fd_cookie(fd);
+
+	if (cookie)
+		sks_udp->passed[sks_udp->n_passed++ % SKS_PASSED] = cookie;
 }
 
 /* What we do from here on is nothing that a filter of system calls could mind. */

@@ -26,6 +26,9 @@
 #define SKS_DGRAM_WILDCARD  64u	 /* bound to no address */
 #define SKS_DGRAM_CORKED    128u /* the server puts datagrams together (UDP_CORK) */
 #define SKS_DGRAM_ASKER	    256u /* it has received something */
+#define SKS_DGRAM_PIECES    512u /* a piece of a datagram waits in it for the next (MSG_MORE) */
+
+#define SKS_PASSED 64
 
 struct sks_dgram {
 	_Atomic uint32_t flags;
@@ -51,6 +54,8 @@ struct sks_udp {
 	struct sks_dgram fds[SKS_FDS];
 	struct sks_reply_sockets replies;
 	struct sks_pages pages;
+	_Atomic uint32_t n_passed;
+	_Atomic uint64_t passed[SKS_PASSED]; /* cookies of sockets not to be looked at */
 };
 
 /* NULL: this process has nothing to do with UDP. */

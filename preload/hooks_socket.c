@@ -106,7 +106,7 @@ SKS_EXPORT int setsockopt(int fd, int level, int name, const void *value, sockle
 	int ret;
 
 	flag = sks_udp ? asks_for(level, name) : 0;
-	if (!dgram && flag)
+	if (!dgram && flag && !sks_sandboxed)
 		sks_dgram_pass_over(fd);
 	if (!dgram)
 		return sks_real_setsockopt(fd, level, name, value, len);

@@ -333,6 +333,15 @@ static void test_reply_late(const struct sks_peer *peer)
 	close(own);
 }
 
+/* All before the test is left with the helper's capabilities. */
+static void open_faults(void)
+{
+	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++) {
+		faults[i] = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+		need(faults[i] >= 0, "userfaultfd, as root");
+	}
+}
+
 int main(void)
 {
 	const struct sks_peer peer = { .uid = 65534 }, other = { .uid = 65533 },
@@ -344,14 +353,7 @@ int main(void)
 	int own = make_listener(), good = make_listener(), fd, old, err;
 	pthread_t thread;
 
-	/* All before the test is left with the helper's capabilities. */
-	faults[0] = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
-	faults[1] = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
-	faults[2] = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
-	faults[3] = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
-	faults[4] = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
-	need(faults[0] >= 0 && faults[1] >= 0 && faults[2] >= 0 && faults[3] >= 0 && faults[4] >= 0,
-	     "userfaultfd, as root");
+	open_faults();
 	cgroup = sks_cgroup_open();
 	if (cgroup >= 0 && sks_bpf_claims_load())
 		cgroup = -1;
