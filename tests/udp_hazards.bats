@@ -114,6 +114,10 @@ has_read() {
 	alike closed-client
 }
 
+@test "closefrom(3): a connection that gets the number of what answers left by gets none of them" {
+	alike closed-all
+}
+
 @test "IP_RECVORIGDSTADDR of another socket in the same process is its own" {
 	alike original-address
 }

@@ -255,6 +255,7 @@ int main(int argc, char **argv)
 		{ "closed-tcp", closed_tcp },
 		{ "closed-rights", closed_rights },
 		{ "closed-client", closed_client },
+		{ "closed-all", closed_all },
 		{ "dissolves", dissolves },
 		{ "moves-on", moves_on },
 		{ "polled", polled },

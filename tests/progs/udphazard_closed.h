@@ -113,6 +113,38 @@ static void closed_tcp(void)
 	}
 }
 
+static unsigned int count_fds(void)
+{
+	unsigned int n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+/* Of those for which there is no room, none is left open. */
+static void pass_too_many(int fd, int other)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(4 * sizeof(int))] = "";
+	int fds[4] = { fd, fd, fd, fd };
+	char text[16] = "many";
+	struct iovec iov = { text, 4 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control };
+	unsigned int before = count_fds();
+	int got = -1;
+
+	add_control(&msg, SOL_SOCKET, SCM_RIGHTS, fds, sizeof(fds));
+	if (sendmsg(other, &msg, 0) != 4)
+		err(2, "sendmsg");
+	msg.msg_controllen = CMSG_LEN(sizeof(int));
+	say_call("recvmsg", recvmsg(fd, &msg, MSG_CMSG_CLOEXEC), text);
+	printf("flags %x, control %zu, %u more\n", (unsigned int)msg.msg_flags, msg.msg_controllen,
+	       count_fds() - before);
+	memcpy(&got, CMSG_DATA((struct cmsghdr *)control), sizeof(got));
+	printf("closed on exec: %d\n", fcntl(got, F_GETFD) == FD_CLOEXEC);
+	close(got);
+}
+
 /* A descriptor goes through it. */
 static void closed_rights(void)
 {
@@ -126,6 +158,7 @@ static void closed_rights(void)
 		if (socketpair(AF_UNIX, SOCK_DGRAM, 0, pair))
 			err(2, "socketpair");
 		at_number(fd, pair[0]);
+		pass_too_many(fd, pair[1]);
 		file = memfd();
 		if (write(file, "file", 4) != 4)
 			err(2, "write");
@@ -146,6 +179,41 @@ static void closed_rights(void)
 		close(pair[1]);
 		close(fd);
 	}
+}
+
+/* The number of the socket that the library has for its answers, if there is any. */
+static int highest_socket(int beyond)
+{
+	for (int fd = 4999; fd > beyond; fd--) {
+		if (fcntl(fd, F_GETFD) >= 0)
+			return fd;
+	}
+	return 1000;
+}
+
+/* What is not the server's is closed, and the number is another client's from then on. */
+static void closed_all(void)
+{
+	int server = new_server(), client = new_client(), number, other, fd;
+	char text[16] = "";
+
+	ask(client, "question");
+	serve_one(server);
+	hear("client", client);
+	number = highest_socket(client);
+	closefrom(client + 1);
+	fd = tcp_pair(&other);
+	if (dup2(fd, number) != number || close(fd))
+		err(2, "dup2");
+	for (int i = 0; i < 2; i++) {
+		ask(client, "secret");
+		serve_one(server);
+		hear("client", client);
+	}
+	say_call("other", recv(other, text, sizeof(text), MSG_DONTWAIT), text);
+	if (write(number, "own", 3) != 3)
+		warn("write");
+	say_call("other", recv(other, text, 3, MSG_WAITALL), text);
 }
 
 /* Another UDP socket, which asks the same peer's address, and hears it. */
