@@ -72,7 +72,6 @@ $(BUILD)/libsksteer.so: $(patsubst %.c,$(BUILD)/pic/%.o,$(LIB_SRC) $(COMMON)) $(
 	$(Q)$(CC) $(LIB_FLAGS) -shared -nostartfiles $(LDFLAGS) -Wl,-soname,libsksteer.so,--as-needed,-z,defs \
 		-Wl,-z,now,-z,noseparate-code,-z,norelro,--gc-sections,--hash-style=gnu -o $@ \
 		$(addprefix -Wl$(,)--version-script=,$(filter %.map,$^)) $(filter %.o,$^)
-
 $(BUILD)/libhelper.a: $(call objs,$(HELPER_SRC))
 $(BUILD)/fuzz/all.a: $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(HELPER_SRC) $(COMMON) helper/ctl/row.c helper/ctl/table.c)
 $(BUILD)/libhelper.a $(BUILD)/fuzz/all.a:
@@ -83,6 +82,7 @@ $(BUILD)/sksteer-run: $(call objs,$(RUN_SRC) \
 $(BUILD)/sksteerd: $(call objs,$(DAEMON_SRC)) $(BUILD)/libhelper.a $(COMMON_OBJ)
 $(BUILD)/sksteerctl: $(call objs,$(CTL_SRC) $(patsubst %,preload/run/%.c,beside reach vars)) $(BUILD)/libhelper.a $(COMMON_OBJ)
 $(UNITS): $(BUILD)/%: $(BUILD)/obj/%.o $(COMMON_OBJ)
+$(BUILD)/tests/unit/asked_test: $(call objs,preload/endpoint.c)
 # Only a unit test of helper code waits for the whole helper to compile.
 $(patsubst %.c,$(BUILD)/%,$(shell grep -l 'helper/' $(UNIT_SRC) /dev/null)): $(BUILD)/libhelper.a
 $(filter-out %.so,$(PROGRAMS)) $(UNITS):
