@@ -42,7 +42,7 @@ load replies
 
 @test "reply: an address that is nobody's yet, of a prefix; and one that is only routed here" {
 	resolver '192.0.2.0/24:53/udp'
-	tells dns 'ask r s 192.0.2.7 53' yields
+	tells dns 'ask r s 192.0.2.7 53' steered
 	in_ns ip route add local 192.0.2.0/24 dev lo
 	replier client
 	does client 'quiet c 127.0.0.1 4000'
@@ -54,7 +54,7 @@ load replies
 @test "reply: it receives nothing, not after the service is gone either, and keeps its filter" {
 	resolver '127.0.0.1:53/udp'
 	replier client
-	tells dns 'ask r s 127.0.0.1 53' yields
+	tells dns 'ask r s 127.0.0.1 53' steered
 	tells dns 'detach r' EPERM
 	tells dns 'attach r' EPERM
 	steers_no_more
@@ -76,7 +76,7 @@ load replies
 	in_ns ip route add local 192.0.2.0/24 dev lo
 	in_ns ip route add local 198.51.100.0/24 dev lo
 	replier client
-	tells dns 'ask r s 192.0.2.7 53 peer=198.51.100.9#4000' yields
+	tells dns 'ask r s 192.0.2.7 53 peer=198.51.100.9#4000' steered
 	tells dns 'peer r' '198.51.100.9#4000'
 	does dns 'disconnect r'
 	does client 'quiet c 198.51.100.9 4000' 'quiet d 198.51.100.9 4001' \
@@ -142,8 +142,8 @@ NOT_ITS="EPERM 127.0.0.1:53/udp: the registered socket is user 0's, and the toke
 	does two 'open s udp 0.0.0.0 5355'
 	tells two 'register s 192.0.2.7:53/udp' steered
 	tells dns 'ask r s 192.0.2.7 53' "EACCES 192.0.2.7:53/udp is not steered to $(label_of dns)"
-	tells dns 'ask r s 192.0.2.8 53' yields
-	tells two 'ask r s 192.0.2.7 53' yields
+	tells dns 'ask r s 192.0.2.8 53' steered
+	tells two 'ask r s 192.0.2.7 53' steered
 	tells two 'ask q s 192.0.2.8 53' "EACCES 192.0.2.8:53/udp is not steered to $(label_of two)"
 }
 
@@ -172,7 +172,7 @@ NOT_ITS="EPERM 127.0.0.1:53/udp: the registered socket is user 0's, and the toke
 	resolver '127.0.0.1:53/udp'
 	cookie=$(tell dns 'cookie s')
 	does dns drop
-	tells dns 'ask r s 127.0.0.1 53' yields
+	tells dns 'ask r s 127.0.0.1 53' steered
 	does dns 'send r 127.0.0.1 4000 answer'
 	# Without the token it is anybody, with the registered socket, too.
 	tells dns 'ask q s 127.0.0.1 53 token=0' "$NOT_ITS"
@@ -190,16 +190,16 @@ NOT_ITS="EPERM 127.0.0.1:53/udp: the registered socket is user 0's, and the toke
 	start_helper
 	tells dns 'ask r s 127.0.0.1 53' "$NOT_ITS"
 	tells dns 'shared s' yields
-	tells dns 'ask r s 127.0.0.1 53' yields
+	tells dns 'ask r s 127.0.0.1 53' steered
 	stop_helper
 	start_helper
 	tells dns 'register s 2099/udp' "yields this socket is registered already: as another user's, and this spec does not apply"
-	tells dns 'ask q s 127.0.0.1 53' yields
+	tells dns 'ask q s 127.0.0.1 53' steered
 	does dns 'close q'
 	stop_helper
 	start_helper
 	has "$(tell dns 'register s nonsense')" EINVAL
-	tells dns 'ask q s 127.0.0.1 53' yields
+	tells dns 'ask q s 127.0.0.1 53' steered
 }
 
 @test "reply: no thread gets a filter of its own in between" {

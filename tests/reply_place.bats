@@ -52,7 +52,7 @@ load replies
 
 @test "reply: others bind the port at other addresses, and steer it there" {
 	resolver '192.0.2.7:2053/udp'
-	tells dns 'ask r s 192.0.2.7 2053' yields
+	tells dns 'ask r s 192.0.2.7 2053' steered
 	AS=nobody plain other 127.0.0.1#2053/udp
 	gets_udp 127.0.0.1 2053 other
 	in_ns ip address add 192.0.2.8/32 dev lo
