@@ -347,7 +347,7 @@ helper.bind(sys.argv[1])
 helper.listen()
 for port in 80, 0:
     conn = helper.accept()[0]
-    conn.send(bytes([2, 0, 0, 0, 0, 0, 0, 0]))
+    conn.send(bytes([3, 0, 0, 0, 0, 0, 0, 0]))
     fds = socket.recv_fds(conn, 4096, 1)[1]
     with socket.socket(fileno=fds[0]) as sock:
         if port:
