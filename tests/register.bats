@@ -266,12 +266,11 @@ unit() {
 # boot_systemd TARGET: as process 1 of namespaces of its own, but in $NS's network; with a cgroup below
 # ours, an empty /run, and no units but ours. unboot_systemd has to be called.
 boot_systemd() {
-	local cgroups
-	cgroups=$(findmnt -n -o TARGET -t cgroup2 | head -n 1)
-	[[ -n $cgroups ]] || fail 'no cgroup2 is mounted'
-	CGROUP=$cgroups$(sed -n 's/^0:://p' /proc/self/cgroup)
+	mkdir "$SKS_DIR/cgroups"
+	in_ns mount -t cgroup2 cgroup2 "$SKS_DIR/cgroups"
+	CGROUP=$SKS_DIR/cgroups$(sed -n 's/^0:://p' /proc/self/cgroup)
 	CGROUP=${CGROUP%/}/sksteer-test-$$
-	mkdir "$CGROUP"
+	in_ns mkdir "$CGROUP"
 	cat > "$SKS_DIR/boot" <<-'EOT'
 		set -e
 		echo $$ > "$CGROUP/cgroup.procs"
@@ -293,17 +292,17 @@ boot_systemd() {
 unboot_systemd() {
 	kill_server systemd
 	wait_until 5 sks_is_empty "$CGROUP"
-	find "$CGROUP" -depth -type d -exec rmdir {} +
+	in_ns find "$CGROUP" -depth -type d -exec rmdir {} +
 	CGROUP=
 }
 
 sks_is_empty() {
-	grep -qx 'populated 0' "$1/cgroup.events"
+	in_ns grep -qx 'populated 0' "$1/cgroup.events"
 }
 
 @test "a socket unit, the unit beside it from the README, and a server that knows nothing of us" {
 	local first
-	need findmnt python3
+	need python3
 	[[ -x /lib/systemd/systemd ]] || fail 'systemd is not installed'
 	mkdir "$SKS_DIR/units"
 	unit web.target <<-'EOT'
