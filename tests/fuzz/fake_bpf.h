@@ -386,6 +386,11 @@ int sks_enter_known(struct sks_space *space)
 	return -ESRCH;
 }
 
+int sks_enter(struct sks_space *space)
+{
+	return sks_enter_known(space);
+}
+
 int sks_stranger_abort(const struct sks_reply_socket *reply, uint32_t payer, int netlink)
 {
 	(void)reply;
