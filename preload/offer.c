@@ -169,7 +169,7 @@ int sks_offer_open(const struct sks_config *config, int fd, const struct sockadd
 }
 
 static int offer(const struct sks_config *config, enum sks_op op, int fd, uint16_t wanted,
-		 uint32_t flags, int64_t *deadline, uint64_t *ret_token)
+		 uint32_t flags, int64_t *deadline, bool patient, uint64_t *ret_token)
 {
 	struct sks_request req;
 	struct sks_reply reply;
@@ -180,7 +180,7 @@ static int offer(const struct sks_config *config, enum sks_op op, int fd, uint16
 		return err;
 	req.port = wanted;
 	req.flags = flags;
-	err = ask(config, &req, fd, deadline, false, &reply, NULL);
+	err = ask(config, &req, fd, deadline, patient, &reply, NULL);
 	*ret_token = err ? 0 : reply.token;
 	return judge(config, op, fd, err, &reply);
 }
@@ -190,29 +190,23 @@ int sks_offer(const struct sks_config *config, enum sks_op op, int fd, uint16_t 
 {
 	uint64_t token;
 
-	return offer(config, op, fd, wanted, 0, deadline, &token);
+	return offer(config, op, fd, wanted, 0, deadline, false, &token);
 }
 
 int sks_offer_datagrams(const struct sks_config *config, int fd, uint64_t *ret_token)
 {
 	int64_t deadline = 0;
 
-	return offer(config, SKS_OP_REGISTER, fd, 0, SKS_REGISTER_ANSWERS, &deadline, ret_token);
+	return offer(config, SKS_OP_REGISTER, fd, 0, SKS_REGISTER_ANSWERS, &deadline, false,
+		     ret_token);
 }
 
 int sks_offer_moved(const struct sks_config *config, int fd, uint16_t wanted)
 {
-	struct sks_request req;
-	struct sks_reply reply;
 	int64_t deadline = 0;
-	int err;
+	uint64_t token;
+	int err = offer(config, SKS_OP_REGISTER, fd, wanted, 0, &deadline, true, &token);
 
-	err = begin(config, SKS_OP_REGISTER, &req);
-	if (!err) {
-		req.port = wanted;
-		err = ask(config, &req, fd, &deadline, true, &reply, NULL);
-		err = judge(config, SKS_OP_REGISTER, fd, err, &reply);
-	}
 	if (err)
 		sks_report_stranded(config, wanted);
 	return err;

@@ -319,9 +319,9 @@ void sks_reply_sockets_leave(struct sks_reply_sockets *replies, uint16_t port)
 	struct sks_reply_socket *reply = replies->all;
 
 	for (; reply < END(replies); reply++) {
-		if (!reply->state || (port && reply->where.port != port) || !hold(reply))
+		if (reply->where.port != port || !hold(reply))
 			continue;
-		if (!port || reply->where.port == port)
+		if (reply->where.port == port) /* still */
 			drop(reply);
 		let_go(reply);
 	}

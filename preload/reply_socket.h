@@ -48,7 +48,7 @@ struct sks_reply_socket *sks_reply_socket_get(struct sks_dgram *dgram, int fd,
 /* broken: it does not send any more. */
 void sks_reply_socket_put(struct sks_reply_socket *reply, bool broken);
 
-/* The server is about to bind that port itself: none of ours is in its way. 0: any port. */
+/* The server is about to bind that port itself: none of ours is in its way. */
 void sks_reply_sockets_leave(struct sks_reply_sockets *replies, uint16_t port);
 /* The server closes, or has closed, what is at these numbers. */
 void sks_reply_sockets_doubt(struct sks_reply_sockets *replies, unsigned int first,

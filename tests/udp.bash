@@ -88,6 +88,16 @@ local_route() {
 	done
 }
 
+# far_away: a namespace "far" whose clients reach 10.9.0.1, fd09::1, 192.0.2.0/24 and 2001:db8::/64 here.
+far_away() {
+	add_ns far
+	veth main 10.9.0.1/24 far 10.9.0.2/24
+	veth main fd09::1/64 far fd09::2/64
+	local_route 192.0.2.0/24 2001:db8::/64
+	NS=far in_ns ip route add 192.0.2.0/24 via 10.9.0.1
+	NS=far in_ns ip route add 2001:db8::/64 via fd09::1
+}
+
 # udp_sockets: how many there are in $NS.
 udp_sockets() {
 	in_ns ss -Huan | wc -l

@@ -76,12 +76,7 @@ ALL=(127.0.0.1#{53,77,5353})
 # --- interfaces -----------------------------------------------------------------------------------
 
 @test "from another namespace, over veth: addresses, AnyIP, IPv6" {
-	add_ns far
-	veth main 10.9.0.1/24 far 10.9.0.2/24
-	veth main fd09::1/64 far fd09::2/64
-	local_route 192.0.2.0/24 2001:db8::/64
-	NS=far in_ns ip route add 192.0.2.0/24 via 10.9.0.1
-	NS=far in_ns ip route add 2001:db8::/64 via fd09::1
+	far_away
 	echoes echo SKSTEER_PORTS='53,77/udp' ::#5353
 	NS=far right -n 90 -w 9 10.9.0.1#{53,77,5353} 192.0.2.{1,99}#{53,77,5353}
 	NS=far right -n 90 -w 9 fd09::1#{53,77,5353} 2001:db8::{1,99}#{53,77,5353}

@@ -110,12 +110,7 @@ start_dnsmasq() {
 }
 
 @test "dnsmasq, from another namespace over veth" {
-	add_ns far
-	veth main 10.9.0.1/24 far 10.9.0.2/24
-	veth main fd09::1/64 far fd09::2/64
-	local_route 192.0.2.0/24 2001:db8::/64
-	NS=far in_ns ip route add 192.0.2.0/24 via 10.9.0.1
-	NS=far in_ns ip route add 2001:db8::/64 via fd09::1
+	far_away
 	start_dnsmasq 10 --user=root --interface=to-far
 	NS=far answers_of_all_kinds 192.0.2.1 53
 	NS=far answers_of_all_kinds 192.0.2.200 53
