@@ -263,15 +263,16 @@ status_is() {
 	cat > "$SKS_DIR/job" <<-EOT
 		set -m
 		$RUN --socket $SOCKET -p 8077 -- $PROGS/stand web=tcp:127.0.0.1#7777 &
+		pid=\$!
 		until grep -q ready $SKS_DIR/tty.log; do sleep 0.02; done
-		ps -o tty= -o pgid= -o pid= -p \$!
+		ps -o tty= -o pgid= -o pid= -p \$pid
 		kill -TSTP %1
-		until [[ \$(ps -o state= -p \$!) == T* ]]; do sleep 0.02; done
+		until [[ \$(ps -o state= -p \$pid) == T* ]]; do sleep 0.02; done
 		jobs
 		kill -CONT %1
-		until [[ \$(ps -o state= -p \$!) != T* ]]; do sleep 0.02; done
+		until [[ \$(ps -o state= -p \$pid) != T* ]]; do sleep 0.02; done
 		kill -INT %1
-		wait %1
+		wait \$pid
 		echo "status \$?"
 	EOT
 	: > "$SKS_DIR/tty.log"
