@@ -6,7 +6,7 @@
 load lib
 
 setup() {
-	cd "$SKS_ROOT"
+	cd "$SKS_ROOT" || return
 	need mandoc groff man
 }
 
@@ -72,14 +72,13 @@ sources() {
 		is "$(mandoc -Tlint "$page" 2>&1 | grep -vE 'STYLE: referenced manual not found|^mandoc: outdated')" ''
 		is "$(groff -ww -b -mdoc -Tutf8 "$page" 2>&1 > "$BATS_TEST_TMPDIR/out")" ''
 		is "$(LC_ALL=C.UTF-8 man --warnings -l "$page" 2>&1 > "$BATS_TEST_TMPDIR/out")" ''
-		grep -q "^$(basename "${page%.*}" | tr a-z A-Z)" "$BATS_TEST_TMPDIR/out"
+		name=${page#docs/}
+		has "$(head -n 1 "$BATS_TEST_TMPDIR/out")" "$(tr '[:lower:]' '[:upper:]' <<< "${name%.*}")(${name##*.})"
 	done
 }
 
 @test "a page that a page or a help names is there" {
-	for page in $(sed -nE 's/^\.Xr (sksteer[a-z-]*) ([1-8]).*/\1.\2/p' docs/*.[1-8] | sort -u); do
-		[[ -e docs/$page ]] || fail "$page"
-	done
+	among "$(sed -nE 's/^\.Xr (sksteer[a-z-]*) ([1-8]).*/\1.\2/p' docs/*.[1-8])" "$(cd docs && ls)"
 	for program in sksteer-run.1 sksteerctl.8 sksteerd.8; do
 		has "$(help "${program%.*}")" "${program%.*}(${program##*.})"
 		[[ -e docs/$program ]]
