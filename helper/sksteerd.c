@@ -54,7 +54,10 @@ static void usage(FILE *to)
 		"                       %s, if it is there); read again on SIGHUP\n"
 		"  --idle-exit SECONDS  unload everything and exit when nothing was left for so "
 		"long\n"
-		"  --ready-fd N         write a newline to descriptor N and close it when ready\n",
+		"  --ready-fd N         write a newline to descriptor N and close it when ready\n"
+		"  -h, --help           show this help\n"
+		"\n"
+		"More in sksteerd(8) and sksteer-policy(5).\n",
 		SKS_SOCKET_PATH, DEFAULT_BPFFS, SKS_POLICY_PATH);
 }
 

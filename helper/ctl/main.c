@@ -62,7 +62,7 @@ static const char options_text[] =
 	"  --bpffs DIR       where the helper pins (default " DEFAULT_BPFFS ")\n"
 	"  -h, --help        show this help\n"
 	"\n"
-	"Exit status: 0 done, 1 refused or failed, 2 wrong usage.\n";
+	"Exit status: 0 done, 1 refused or failed, 2 wrong usage. More in sksteerctl(8).\n";
 
 static const struct option long_options[] = {
 	{ "socket", required_argument, NULL, OPT_SOCKET },
