@@ -303,8 +303,10 @@ int main(int argc, char **argv)
 	if (err)
 		return err < 0 ? 2 : 0;
 	prepare_signals();
+#ifdef M_MMAP_THRESHOLD
 	/* What a namespace has taken goes back with it: set, the limit does not rise (mallopt(3)). */
 	(void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+#endif
 	(void)umask(0022);
 	if (sks_policy_load(opt.policy))
 		return 1;
