@@ -114,11 +114,11 @@ echo_unit() {
 	wait_until 20 redis_at 7000
 	inode=$(in_systemd stat -c %i /run/sksteer/helper.sock)
 	pid=$(main_pid sksteerd)
-	in_systemd systemctl restart sksteerd
+	in_systemd systemctl restart sksteerd &
+	holds 1 redis_at 7000
+	wait "$!"
 	isnt "$(main_pid sksteerd)" "$pid"
-	redis_at 7000
 	is "$(service '.sockets | length')" 2
-	# A worker's death is the helper's.
 	pid=$(main_pid sksteerd)
 	in_systemd kill -KILL "$pid"
 	redis_at 7000
@@ -134,6 +134,40 @@ echo_unit() {
 	is_active sksteerd
 	is "$(in_systemd stat -c %i /run/sksteer/helper.sock)" "$inode"
 	has_not "$(log_of helper)" '<3>'
+}
+
+@test "systemd: what a helper of root's has pinned is taken up by the unit's" {
+	start_helper
+	start_steered web 7 ncat -4lke /bin/cat 127.0.0.1 7777
+	wait_answer 127.0.0.1 7
+	kill_helper
+	in_ns systemd-tmpfiles --create sksteer.conf
+	SOCKET=/run/sksteer/helper.sock
+	boot
+	in_systemd systemctl start sksteerd
+	is "$(service '.sockets | length')" 1
+	in_systemd /usr/local/sbin/sksteerctl bind more 9
+	kill_server web
+	wait_until 5 refused 127.0.0.1 7
+	wait_until 5 is_label more
+	has_not "$(log_of helper)" '<3>'
+}
+
+is_label() {
+	is "$(service .label)" "$1"
+}
+
+@test "systemd: at boot it is ready before servers start" {
+	redis Environment=SKSTEER_PORTS=7000
+	cp /lib/systemd/system/network.target "$SKS_DIR/units"
+	boot sksteerd.service redis-server.service network.target
+	wait_until 10 redis_at 7000
+	(($(at redis-server ExecMainStartTimestampMonotonic) > $(at sksteerd ActiveEnterTimestampMonotonic)))
+}
+
+# at UNIT TIMESTAMP: in microseconds.
+at() {
+	in_systemd systemctl show --property "$2" --value "$1"
 }
 
 another_than() {
@@ -179,12 +213,18 @@ answers_inside() {
 		"exec 9<> /dev/tcp/127.0.0.1/$2 && echo hello >&9 && read -r line <&9 && echo \"\$line\"")" hello
 }
 
-@test "systemd: a unit without AF_UNIX is not steered, says so, and serves" {
+@test "systemd: units that forbid AF_UNIX, or to execute the library, say so and serve" {
+	cp /lib/systemd/system/redis-server.service "$SKS_DIR/units"
+	steer redis-server.service Environment=LD_PRELOAD=libsksteer.so Environment=SKSTEER_PORTS=7000 \
+		"StandardError=append:$SKS_DIR/redis.log"
 	echo_unit none 7777 Environment=SKSTEER_PORTS=7 'RestrictAddressFamilies=AF_INET AF_INET6'
-	boot none.service
+	boot none.service redis-server.service
 	wait_answer 127.0.0.1 7777
 	refused 127.0.0.1 7
 	is "$(log_of none)" "sksteer: cannot ask the helper at $SOCKET: errno 97: 7 not steered"
+	wait_until 10 redis_at 6379
+	refused 127.0.0.1 7000
+	has "$(log_of redis)" "object 'libsksteer.so' from LD_PRELOAD cannot be preloaded"
 }
 
 # --- without a systemd -----------------------------------------------------------------------------
