@@ -12,6 +12,7 @@
 #include "../../common/text.h"
 #include "../bpf.h"
 #include "ctl.h"
+#include "signals.h"
 #include "verbs.h"
 
 #define DEFAULT_BPFFS	"/sys/fs/bpf/sksteer"
@@ -144,7 +145,7 @@ static int take_signal(int *ret_signal)
 		return 0;
 	}
 	for (int sig = 1; sig < SIGRTMIN; sig++) {
-		const char *abbreviation = sigabbrev_np(sig);
+		const char *abbreviation = sks_signal_name(sig);
 
 		if (abbreviation && strcmp(abbreviation, name) == 0) {
 			*ret_signal = sig;
