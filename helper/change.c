@@ -19,6 +19,7 @@
 #include "policy.h"
 #include "reply_end.h"
 #include "slot.h"
+#include "tally.h"
 
 /* What a change of some ports is made of. */
 struct plan {
@@ -182,6 +183,7 @@ int sks_change_finish(struct sks_change *change)
 			publish_promotion(change);
 		else
 			publish(change, slot);
+		sks_tally.registrations += slot != 0;
 		sks_replies_end(change->space, change->netns, &change->replies);
 		return 0;
 	}

@@ -27,6 +27,7 @@
 #include "roles.h"
 #include "server.h"
 #include "stranger.h"
+#include "tally.h"
 
 #define DEFAULT_BPFFS "/sys/fs/bpf/sksteer"
 
@@ -283,6 +284,7 @@ int main(int argc, char **argv)
 	if (err)
 		return err < 0 ? 2 : 0;
 	prepare_signals();
+	sks_tally_begin();
 	/* What a namespace has taken goes back with it: set, the limit does not rise (mallopt(3)). */
 	(void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 	(void)umask(0022);

@@ -88,6 +88,16 @@ static const struct sks_verb verbs[] = {
 	  "already is not looked at. explain exits 0 when all of it is allowed.\n"
 	  "\n"
 	  "  --policy FILE  instead of /etc/sksteer/policy.conf\n" },
+	{ "metrics", sks_ctl_metrics, 0, 0, "no argument",
+	  "Usage: sksteerctl metrics [--all] [--http] [OPTION]...\n"
+	  "Print what status counts, and what the helper counts of itself, as OpenMetrics text\n"
+	  "for Prometheus. As with status, the services are those of the kernel's maps, also "
+	  "while\n"
+	  "the helper is down; sksteer_helper_up says whether it is.\n"
+	  "\n"
+	  "  --all   every network namespace that is pinned below the --bpffs directory\n"
+	  "  --http  answer one GET of /metrics on standard input, which is a connection: for\n"
+	  "          sksteer-metrics.socket\n" },
 };
 
 const struct sks_verb *sks_verb_find(const char *name)
