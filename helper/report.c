@@ -81,7 +81,7 @@ static const char *state_of(const struct sks_space *space, uint32_t i, uint32_t 
 	return dest->proto == SKS_UDP ? "bound" : "listening";
 }
 
-static struct json_object *report_socket(const struct sks_space *space, uint32_t i, uint32_t epoch)
+struct json_object *sks_report_socket(const struct sks_space *space, uint32_t i, uint32_t epoch)
 {
 	const struct sks_slot *slot = &space->maps.slots[i];
 	const struct sks_dest *dest = &space->maps.dests[slot->dest];
@@ -126,7 +126,7 @@ static void report_sockets(const struct report *report)
 		entry = entry_of(report, space->maps.dests[slot->dest].service);
 		if (entry && sks_slot_lives(&space->maps, i))
 			json_object_array_add(entry->sockets,
-					      report_socket(space, i, report->epoch));
+					      sks_report_socket(space, i, report->epoch));
 	}
 }
 

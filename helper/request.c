@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../common/cleanup.h"
+#include "events.h"
 #include "groups.h"
 #include "handout.h"
 #include "inside.h"
@@ -204,22 +205,25 @@ static void dispatch(struct sks_asked *asked)
 	case SKS_OP_TALLY:
 		sks_ask_tally(asked);
 		break;
+	case SKS_OP_WATCH:
+		sks_ask_watch(asked);
+		break;
 	default:
 		(void)sks_refuse(&asked->verdict, -EPROTO, "unknown operation %u", asked->req->op);
 	}
 }
 
+static bool is_for_ports(const struct sks_request *req)
+{
+	return req->op == SKS_OP_CHECK || req->op == SKS_OP_REGISTER || req->op == SKS_OP_OPEN ||
+	       req->op == SKS_OP_BIND;
+}
+
 void sks_ask(struct sks_asked *asked)
 {
 	dispatch(asked);
-	switch (asked->req->op) {
-	case SKS_OP_CHECK:
-	case SKS_OP_REGISTER:
-	case SKS_OP_OPEN:
-	case SKS_OP_BIND:
-		sks_tally.denials += asked->verdict.err < 0;
-		break;
-	default:
-		break;
-	}
+	if (asked->verdict.err >= 0 || !is_for_ports(asked->req))
+		return;
+	sks_tally.denials++;
+	sks_event_denied(asked);
 }

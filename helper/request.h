@@ -40,6 +40,7 @@ void sks_ask_status(struct sks_asked *asked);
 void sks_ask_open(struct sks_asked *asked);
 void sks_ask_reply_socket(struct sks_asked *asked);
 void sks_ask_tally(struct sks_asked *asked);
+void sks_ask_watch(struct sks_asked *asked);
 
 /* Refuses the descriptor, -EXDEV, unless it is of the connection's namespace. 0 or the verdict's
  * err. */

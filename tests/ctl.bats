@@ -111,7 +111,7 @@ pins() {
 	is "$stderr" ''
 	overall=$output
 	has "$overall" 'Usage: sksteerctl [OPTION]... VERB'
-	for verb in status bind unbind upgrade weight unregister unload policy metrics; do
+	for verb in status bind unbind upgrade weight unregister unload policy metrics watch; do
 		has "$overall" $'\n  '"$verb "
 		run_ctl "$verb" --help
 		is "$status" 0

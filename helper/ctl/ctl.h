@@ -33,6 +33,7 @@ struct sks_ctl {
 /* The verbs. Each says itself what went wrong and returns the exit status. */
 int sks_ctl_status(const struct sks_ctl *ctl);
 int sks_ctl_metrics(const struct sks_ctl *ctl);
+int sks_ctl_watch(const struct sks_ctl *ctl);
 int sks_ctl_bind(const struct sks_ctl *ctl);
 int sks_ctl_unbind(const struct sks_ctl *ctl);
 int sks_ctl_upgrade(const struct sks_ctl *ctl);

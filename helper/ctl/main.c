@@ -50,6 +50,7 @@ static const char help_text[] =
 	"  unregister LABEL                 take a label out, with all its bindings\n"
 	"  unload                           take everything out of this network namespace\n"
 	"  metrics [--all] [--http]         the same numbers for Prometheus\n"
+	"  watch [--json] [--all]           what happens, as it happens\n"
 	"  policy check FILE                find what is wrong with a policy file\n"
 	"  policy explain USER SPEC         say what it gives to whom, and by which rule\n"
 	"\n"
@@ -91,11 +92,11 @@ static const struct {
 	const char *name;
 	const char *verbs; /* with ", " between them */
 } own_options[] = {
-	{ OPT_JSON, "--json", "status" },      { OPT_ALL, "--all", "status, metrics" },
-	{ OPT_SIGNAL, "--signal", "upgrade" }, { OPT_TIMEOUT, "--timeout", "upgrade" },
-	{ OPT_DRAIN, "--drain", "upgrade" },   { OPT_READY, "--ready", "upgrade" },
-	{ OPT_POLICY, "--policy", "policy" },  { OPT_PID, "--pid", "register" },
-	{ OPT_FD, "--fd", "register" },	       { OPT_PORT, "--port", "register" },
+	{ OPT_JSON, "--json", "status, watch" }, { OPT_ALL, "--all", "status, metrics, watch" },
+	{ OPT_SIGNAL, "--signal", "upgrade" },	 { OPT_TIMEOUT, "--timeout", "upgrade" },
+	{ OPT_DRAIN, "--drain", "upgrade" },	 { OPT_READY, "--ready", "upgrade" },
+	{ OPT_POLICY, "--policy", "policy" },	 { OPT_PID, "--pid", "register" },
+	{ OPT_FD, "--fd", "register" },		 { OPT_PORT, "--port", "register" },
 	{ OPT_HTTP, "--http", "metrics" },
 };
 

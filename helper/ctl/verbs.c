@@ -98,6 +98,16 @@ static const struct sks_verb verbs[] = {
 	  "  --all   every network namespace that is pinned below the --bpffs directory\n"
 	  "  --http  answer one GET of /metrics on standard input, which is a connection: for\n"
 	  "          sksteer-metrics.socket\n" },
+	{ "watch", sks_ctl_watch, 0, 0, "no argument",
+	  "Usage: sksteerctl watch [--json] [--all] [OPTION]...\n"
+	  "Print a line for each thing that happens, until it is interrupted: registered, closed,\n"
+	  "replaced (a label is another server's), drained (the last socket of a replaced server\n"
+	  "is closed), denied, namespace-gone. Users see what is their own. It goes on with the\n"
+	  "next helper when one ends (helper-gone, helper-back). Who does not read fast enough is\n"
+	  "told how many events were lost.\n"
+	  "\n"
+	  "  --json  an object a line\n"
+	  "  --all   of every network namespace; for root and the helper's group\n" },
 };
 
 const struct sks_verb *sks_verb_find(const char *name)
