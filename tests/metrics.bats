@@ -24,11 +24,12 @@ samples() {
 
 # value SAMPLE...: of these, of a service "mix" of root here; "-" where one is not there.
 value() {
-	local text sample
+	local text sample words
 	text=$(samples "${WHERE[@]}")
 	for sample; do
-		set -- $sample
-		sample="$1 family=$2 netns=$(ns_ino) protocol=$3 ${4:+$4 }service=mix uid=0 "
+		read -ra words <<< "$sample"
+		sample="${words[0]} family=${words[1]} netns=$(ns_ino) protocol=${words[2]} "
+		sample+="${words[3]:+${words[3]} }service=mix uid=0 "
 		grep -F "$sample" <<< "$text" | sed 's/.* //' | grep . || echo -
 	done | xargs
 }
@@ -70,8 +71,8 @@ sksteer_helper_build info'
 	gets_udp 127.0.0.1 53 u4
 	does mix 'connect u4 127.0.0.1 9'
 	refused_udp 127.0.0.1 53
-	for WHERE in '' --all; do
-		WHERE=($WHERE)
+	for all in '' --all; do
+		WHERE=(${all:+"$all"})
 		is "$(value 'sksteer_steered_total ipv4 tcp' 'sksteer_steered_total ipv6 tcp' \
 			'sksteer_steered_total ipv4 udp' 'sksteer_steered_total ipv6 udp')" '2 1 1 0'
 		is "$(value 'sksteer_errors_total ipv4 udp reason=not_receiving' \
@@ -128,7 +129,7 @@ start_grouped() {
 }
 
 @test "metrics: users see their own services, and the helper's group those of all namespaces" {
-	local as=(setpriv --reuid 65533 --regid 65533 --groups 4242 --) each text
+	local as=(setpriv --reuid 65533 --regid 65533 --groups 4242 --) each mode text
 	start_grouped 4242
 	mixed
 	AS=nobody serve other any:8000 SKSTEER_LABEL=other 0.0.0.0#7776
@@ -140,8 +141,8 @@ start_grouped() {
 	run as_user "$CTL" --socket "$SOCKET" metrics --all
 	has "$output" 'root and the helper'
 	# Whether or not it sees the directory: the kernel maps no memory for who may only read.
-	for each in 700 711; do
-		in_ns chmod "$each" /sys/fs/bpf
+	for mode in 700 711; do
+		in_ns chmod "$mode" /sys/fs/bpf
 		text=$(SKSTEER_SOCKET=$SOCKET in_ns "${as[@]}" "$CTL" metrics --all |
 			/usr/bin/python3 "${PARSE[@]}")
 		for each in service=mix service=other service=far "netns=$(ns_ino there)" \

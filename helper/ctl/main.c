@@ -17,6 +17,7 @@
 #define DEFAULT_BPFFS	"/sys/fs/bpf/sksteer"
 #define DEFAULT_TIMEOUT 30
 #define DEFAULT_DRAIN	10
+#define DEFAULT_EVERY	2
 #define MAX_SECONDS	86400u
 
 enum {
@@ -34,6 +35,7 @@ enum {
 	OPT_FD,
 	OPT_PORT,
 	OPT_HTTP,
+	OPT_WATCH,
 };
 
 static const char help_text[] =
@@ -82,6 +84,7 @@ static const struct option long_options[] = {
 	{ "fd", required_argument, NULL, OPT_FD },
 	{ "port", required_argument, NULL, OPT_PORT },
 	{ "http", no_argument, NULL, OPT_HTTP },
+	{ "watch", optional_argument, NULL, OPT_WATCH },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -97,7 +100,7 @@ static const struct {
 	{ OPT_DRAIN, "--drain", "upgrade" },	 { OPT_READY, "--ready", "upgrade" },
 	{ OPT_POLICY, "--policy", "policy" },	 { OPT_PID, "--pid", "register" },
 	{ OPT_FD, "--fd", "register" },		 { OPT_PORT, "--port", "register" },
-	{ OPT_HTTP, "--http", "metrics" },
+	{ OPT_HTTP, "--http", "metrics" },	 { OPT_WATCH, "--watch", "status" },
 };
 
 struct command_line {
@@ -232,6 +235,9 @@ static int take_option(int c, const char *word, struct command_line *line)
 	case OPT_HTTP:
 		ctl->http = true;
 		return 0;
+	case OPT_WATCH:
+		ctl->every = DEFAULT_EVERY;
+		return optarg ? take_seconds("--watch", 1, &ctl->every) : 0;
 	case 'h':
 		line->help = true;
 		return 0;

@@ -7,12 +7,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "../../common/cleanup.h"
+#include "await.h"
 #include "ctl.h"
+#include "draw.h"
 #include "owner.h"
+#include "rates.h"
 #include "report.h"
-#include "table.h"
 
 /* Several users may have services of one label. Returns how many are left. */
 static size_t keep_label(struct json_object *report, const char *label)
@@ -76,7 +80,7 @@ static int print_services(const struct json_object *report, const char *nothing)
 		(void)printf("%s\n", nothing);
 		return 0;
 	}
-	err = sks_table_services(stdout, services);
+	err = sks_draw_services(stdout, services);
 	if (json_object_object_get_ex(report, "ports_taken", &taken) &&
 	    !json_object_get_boolean(taken))
 		(void)printf("ports are not taken: others may bind them, and get no traffic there "
@@ -128,19 +132,20 @@ static int select_label(const struct sks_ctl *ctl, struct json_object *report,
 	return -ENOENT;
 }
 
-int sks_ctl_status(const struct sks_ctl *ctl)
+static int show_once(const struct sks_ctl *ctl, struct sks_rates *rates)
 {
 	struct json_object *report = NULL, *namespaces = NULL;
 	int err = sks_ctl_read_report(ctl, &report), shown = 0;
 
 	if (!report)
 		return SKS_CTL_FAILED;
-	if (ctl->all)
-		(void)json_object_object_get_ex(report, "namespaces", &namespaces);
+	if (json_object_object_get_ex(report, "namespaces", &namespaces))
+		for (size_t i = 0; i < json_object_array_length(namespaces); i++)
+			sks_owner_correct(json_object_array_get_idx(namespaces, i));
 	else
 		sks_owner_correct(report);
-	for (size_t i = 0; namespaces && i < json_object_array_length(namespaces); i++)
-		sks_owner_correct(json_object_array_get_idx(namespaces, i));
+	if (rates)
+		sks_rates_add(rates, report);
 	if (select_label(ctl, report, namespaces))
 		err = -ENOENT;
 	else if (ctl->json)
@@ -155,4 +160,44 @@ int sks_ctl_status(const struct sks_ctl *ctl)
 		warnx("%s", strerror(-shown));
 	json_object_put(report);
 	return err || shown ? SKS_CTL_FAILED : SKS_CTL_DONE;
+}
+
+static void begin_block(const struct sks_ctl *ctl, bool first)
+{
+	time_t now = time(NULL);
+	char text[40];
+	struct tm tm;
+
+	if (ctl->json)
+		return;
+	if (isatty(STDOUT_FILENO))
+		(void)fputs("\033[H\033[J", stdout);
+	else if (!first)
+		(void)putchar('\n');
+	(void)strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", localtime_r(&now, &tm));
+	(void)printf("%s, every %u s\n", text, ctl->every);
+}
+
+/* What can't be told now may be told the next time. */
+static int show_again(const struct sks_ctl *ctl)
+{
+	CLEANUP_FD int signals = sks_await_signals();
+	struct sks_rates rates = { 0 };
+	bool first = true;
+
+	if (signals < 0)
+		return SKS_CTL_FAILED;
+	do {
+		begin_block(ctl, first);
+		(void)show_once(ctl, &rates);
+		(void)fflush(stdout);
+		first = false;
+	} while (sks_await(-1, signals, (int)ctl->every * 1000) == SKS_GOES_ON);
+	sks_rates_free(&rates);
+	return SKS_CTL_DONE;
+}
+
+int sks_ctl_status(const struct sks_ctl *ctl)
+{
+	return ctl->every ? show_again(ctl) : show_once(ctl, NULL);
 }

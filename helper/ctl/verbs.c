@@ -6,13 +6,19 @@
 
 static const struct sks_verb verbs[] = {
 	{ "status", sks_ctl_status, 0, 1, "at most a LABEL",
-	  "Usage: sksteerctl status [LABEL] [--json] [--all] [OPTION]...\n"
+	  "Usage: sksteerctl status [LABEL] [--json] [--all] [--watch[=SECONDS]] [OPTION]...\n"
 	  "Show which services there are, where they listen, and what is steered to them:\n"
 	  "the binding that wins comes first. Root reads the kernel's maps, so that this works\n"
 	  "while the helper is down; others ask the helper and see their own services.\n"
 	  "\n"
-	  "  --json  everything, as one JSON object\n"
-	  "  --all   every network namespace that is pinned below the --bpffs directory\n" },
+	  "  --json             everything, as one JSON object\n"
+	  "  --all              every network namespace that is pinned below the --bpffs\n"
+	  "                     directory\n"
+	  "  --watch[=SECONDS]  again and again (2 seconds), with what is steered and refused a\n"
+	  "                     second, until it is interrupted\n"
+	  "\n"
+	  "-> leads to a socket, <- is what is steered to the service. On a terminal there are\n"
+	  "colours, unless NO_COLOR is set.\n" },
 	{ "bind", sks_ctl_bind, 2, INT32_MAX, "a LABEL and at least one SPEC",
 	  "Usage: sksteerctl bind LABEL SPEC... [OPTION]...\n"
 	  "Steer more to a label's server: the one that runs, and every one to come. All SPECs\n"

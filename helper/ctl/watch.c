@@ -2,25 +2,19 @@
 /* Owns `sksteerctl watch`: events as they come, across restarts of the helper. */
 #include <err.h>
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "../../common/cleanup.h"
+#include "await.h"
 #include "ctl.h"
 #include "field.h"
 #include "spell.h"
 
 #define RECORD_SIZE 4096
 #define RETRY_MS    200
-
-/* Why there is nothing more to wait for. */
-enum end { GOES_ON, TOLD_TO_END, HELPER_GONE };
 
 static void put_process(const struct json_object *event)
 {
@@ -97,28 +91,11 @@ static void put_own(const struct sks_ctl *ctl, const char *name)
 	json_object_put(event);
 }
 
-/*
- * Until something is to be read of fd (which may be -1), a signal says to end, or nobody reads what
- * we write any more. ms: -1 for ever.
- */
-static enum end await(int fd, int signals, int ms)
+static enum sks_end follow(const struct sks_ctl *ctl, int fd, int signals)
 {
-	struct pollfd polls[] = {
-		{ .fd = signals, .events = POLLIN },
-		{ .fd = STDOUT_FILENO },
-		{ .fd = fd, .events = POLLIN },
-	};
+	enum sks_end end;
 
-	if (poll(polls, 3, ms) < 0)
-		return errno == EINTR ? GOES_ON : TOLD_TO_END;
-	return polls[0].revents || polls[1].revents ? TOLD_TO_END : GOES_ON;
-}
-
-static enum end follow(const struct sks_ctl *ctl, int fd, int signals)
-{
-	enum end end;
-
-	while ((end = await(fd, signals, -1)) == GOES_ON) {
+	while ((end = sks_await(fd, signals, -1)) == SKS_GOES_ON) {
 		char record[RECORD_SIZE + 1];
 		ssize_t len = recv(fd, record, RECORD_SIZE, MSG_DONTWAIT);
 		struct json_object *event;
@@ -126,7 +103,7 @@ static enum end follow(const struct sks_ctl *ctl, int fd, int signals)
 		if (len < 0 && errno == EAGAIN)
 			continue;
 		if (len <= 0)
-			return HELPER_GONE;
+			return SKS_AT_END;
 		record[len] = '\0';
 		event = json_tokener_parse(record);
 		if (json_object_is_type(event, json_type_object))
@@ -156,15 +133,15 @@ static int subscribe(const struct sks_ctl *ctl, int *ret_fd)
 }
 
 /* The next helper, whenever that starts. */
-static enum end await_helper(const struct sks_ctl *ctl, int signals, int *ret_fd, int *ret_err)
+static enum sks_end await_helper(const struct sks_ctl *ctl, int signals, int *ret_fd, int *ret_err)
 {
-	enum end end;
+	enum sks_end end;
 
-	while ((end = await(-1, signals, RETRY_MS)) == GOES_ON) {
+	while ((end = sks_await(-1, signals, RETRY_MS)) == SKS_GOES_ON) {
 		*ret_err = subscribe(ctl, ret_fd);
 		if (!sks_ctl_is_absent(*ret_err) && *ret_err != -ETIMEDOUT &&
 		    *ret_err != -ECONNRESET)
-			return GOES_ON;
+			return SKS_GOES_ON;
 	}
 	*ret_err = 0;
 	return end;
@@ -175,10 +152,10 @@ static int watch(const struct sks_ctl *ctl, int signals)
 	CLEANUP_FD int fd = -1;
 	int err = subscribe(ctl, &fd);
 
-	while (!err && follow(ctl, fd, signals) == HELPER_GONE) {
+	while (!err && follow(ctl, fd, signals) == SKS_AT_END) {
 		sks_closep(&fd);
 		put_own(ctl, "helper-gone");
-		if (await_helper(ctl, signals, &fd, &err) != GOES_ON)
+		if (await_helper(ctl, signals, &fd, &err) != SKS_GOES_ON)
 			break;
 		if (!err)
 			put_own(ctl, "helper-back");
@@ -190,18 +167,11 @@ int sks_ctl_watch(const struct sks_ctl *ctl)
 {
 	CLEANUP_FD int signals = -1;
 	char why[SKS_CTL_WHYLEN];
-	sigset_t set;
 	int err;
 
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGINT);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigprocmask(SIG_BLOCK, &set, NULL);
-	signals = signalfd(-1, &set, SFD_CLOEXEC);
-	if (signals < 0) {
-		warn("signalfd");
+	signals = sks_await_signals();
+	if (signals < 0)
 		return SKS_CTL_FAILED;
-	}
 	err = watch(ctl, signals);
 	if (err < 0)
 		warnx("%s", sks_ctl_why(ctl, err, why));
