@@ -83,7 +83,7 @@ $(BUILD)/libsksteer.so: $(patsubst %.c,$(BUILD)/pic/%.o,$(LIB_SRC) $(COMMON)) $(
 		-Wl,-z,now,-z,noseparate-code,-z,norelro,--gc-sections,--hash-style=gnu -o $@ \
 		$(addprefix -Wl$(,)--version-script=,$(filter %.map,$^)) $(filter %.o,$^)
 $(BUILD)/libhelper.a: $(call objs,$(HELPER_SRC))
-$(BUILD)/fuzz/all.a: $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(HELPER_SRC) $(COMMON) helper/ctl/row.c helper/ctl/table.c)
+$(BUILD)/fuzz/all.a: $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(HELPER_SRC) $(COMMON) $(patsubst %,helper/ctl/%.c,draw flow grouped spell))
 $(BUILD)/libhelper.a $(BUILD)/fuzz/all.a:
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^

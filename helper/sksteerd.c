@@ -29,6 +29,7 @@
 #include "roles.h"
 #include "server.h"
 #include "stranger.h"
+#include "tally.h"
 
 #define DEFAULT_BPFFS "/sys/fs/bpf/sksteer"
 
@@ -306,6 +307,7 @@ int main(int argc, char **argv)
 	if (err)
 		return err < 0 ? 2 : 0;
 	prepare_signals();
+	sks_tally_begin();
 #ifdef M_MMAP_THRESHOLD
 	/* What a namespace has taken goes back with it: set, the limit does not rise (mallopt(3)). */
 	(void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);

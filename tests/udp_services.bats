@@ -308,7 +308,7 @@ resolves() {
 	ctl register dns --pid "$(pid_of plain)" --port 5353/udp
 	ctl bind dns any:53/udp
 	is "$(status_jq '.services[].sockets[].answers')" 'bound port'
-	has "$(ctl status)" '(answers from port 5353)'
+	has "$(ctl status)" ', answers from port 5353'
 	verdict '0 right, 1 wrong' 127.0.0.1#53
 }
 
