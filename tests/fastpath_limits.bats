@@ -24,6 +24,10 @@ shows() {
 	in_ns timeout --signal=KILL $((20 * SKS_SLOW)) "$PROGS/fastpath_limits" "$@" 2>&1
 }
 
+@test "a blocking read fails with EAGAIN when room to send comes" {
+	differ full hello EAGAIN
+}
+
 @test "splice(2) from the socket finds nothing, though it is readable" {
 	differ splice 'the data' EAGAIN
 }

@@ -7,100 +7,19 @@
  * TCP. One line on stdout says what a program sees; the test compares it with that of plain TCP.
  * What lies in that queue is read by recvmsg(2) alone, and only by a call that begins afterwards.
  */
-#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/bpf.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "fastpath_limits.h"
 
 #define ENOUGH (64 << 20) /* several times what TCP buffers at most (tcp_rmem, tcp_wmem) */
-
-static int to, from; /* the receiver, the sender */
-static int to_map = -1;
-
-static void need(bool ok, const char *what)
-{
-	if (!ok)
-		err(2, "%s", what);
-}
-
-static int bpf(int cmd, union bpf_attr *attr)
-{
-	return (int)syscall(SYS_bpf, cmd, attr, sizeof(*attr));
-}
-
-static int make_map(void)
-{
-	union bpf_attr attr = { .map_type = BPF_MAP_TYPE_SOCKMAP, .key_size = 4, .value_size = 4 };
-	int fd;
-
-	attr.max_entries = 1;
-	fd = bpf(BPF_MAP_CREATE, &attr);
-	need(fd >= 0, "BPF_MAP_CREATE");
-	return fd;
-}
-
-/* The map's only entry: puts that socket there, or takes out what is. */
-static void change(int map, int cmd, const int *sock)
-{
-	__u32 key = 0;
-	union bpf_attr attr = { .map_fd = (__u32)map };
-
-	attr.key = (__u64)(unsigned long)&key;
-	attr.value = (__u64)(unsigned long)sock;
-	need(!bpf(cmd, &attr), "changing a map");
-}
-
-/* return bpf_msg_redirect_map(msg, to_map, 0, BPF_F_INGRESS), which is SK_PASS; or just that. */
-static int load_program(bool redirects)
-{
-	struct bpf_insn insns[] = {
-		{ BPF_LD | BPF_DW | BPF_IMM, BPF_REG_2, BPF_PSEUDO_MAP_FD, 0, to_map },
-		{ 0 },
-		{ BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_3, 0, 0, 0 },
-		{ BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_4, 0, 0, BPF_F_INGRESS },
-		{ BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_msg_redirect_map },
-		{ BPF_JMP | BPF_EXIT, 0, 0, 0, 0 },
-	};
-	struct bpf_insn pass[] = {
-		{ BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, SK_PASS },
-		{ BPF_JMP | BPF_EXIT, 0, 0, 0, 0 },
-	};
-	union bpf_attr attr = { .prog_type = BPF_PROG_TYPE_SK_MSG };
-	int fd;
-
-	attr.insns = (__u64)(unsigned long)(redirects ? insns : pass);
-	attr.insn_cnt = redirects ? sizeof(insns) / sizeof(*insns) : sizeof(pass) / sizeof(*pass);
-	attr.license = (__u64)(unsigned long)"GPL";
-	fd = bpf(BPF_PROG_LOAD, &attr);
-	need(fd >= 0, "BPF_PROG_LOAD");
-	return fd;
-}
-
-static void divert(bool redirects)
-{
-	union bpf_attr attr = { .attach_type = BPF_SK_MSG_VERDICT };
-	int from_map = make_map();
-
-	to_map = make_map();
-	attr.target_fd = (__u32)from_map;
-	attr.attach_bpf_fd = (__u32)load_program(redirects);
-	need(!bpf(BPF_PROG_ATTACH, &attr), "BPF_PROG_ATTACH");
-	change(to_map, BPF_MAP_UPDATE_ELEM, &to);
-	change(from_map, BPF_MAP_UPDATE_ELEM, &from);
-}
 
 static void redirect(void)
 {
@@ -109,22 +28,6 @@ static void redirect(void)
 
 static void stay(void)
 {
-}
-
-static void connect_both(void)
-{
-	struct sockaddr_in addr = { .sin_family = AF_INET };
-	socklen_t len = sizeof(addr);
-	int listener = socket(AF_INET, SOCK_STREAM, 0);
-
-	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	need(!bind(listener, (struct sockaddr *)&addr, len) && !listen(listener, 1), "listen");
-	need(!getsockname(listener, (struct sockaddr *)&addr, &len), "getsockname");
-	from = socket(AF_INET, SOCK_STREAM, 0);
-	need(!connect(from, (struct sockaddr *)&addr, len), "connect");
-	to = accept(listener, NULL, NULL);
-	need(to >= 0, "accept");
-	close(listener);
 }
 
 static void tell(const char *text)
@@ -170,7 +73,8 @@ static void *receive(void *unused)
 {
 	(void)unused;
 	__atomic_store_n(&reader, gettid(), __ATOMIC_RELEASE);
-	need(recv(to, got, sizeof(got) - 1, reader_flags) > 0, "recv");
+	if (recv(to, got, sizeof(got) - 1, reader_flags) < 0)
+		snprintf(got, sizeof(got), "%s", strerrorname_np(errno));
 	return NULL;
 }
 
@@ -188,14 +92,11 @@ static char state_of(pid_t tid)
 	return end ? end[2] : 'X';
 }
 
-/* It reads, and waits for more or has ended: sleeping, and still so after a while. */
-static pthread_t start_reader(int flags)
+/* It sleeps in its call, and still does so after a while, or has ended. */
+static void settle(void)
 {
-	pthread_t thread;
 	pid_t tid;
 
-	reader_flags = flags;
-	need(!pthread_create(&thread, NULL, receive, NULL), "pthread_create");
 	while (!(tid = __atomic_load_n(&reader, __ATOMIC_ACQUIRE)))
 		sched_yield();
 	for (int asleep = 0; asleep < 50; usleep(1000)) {
@@ -205,7 +106,34 @@ static pthread_t start_reader(int flags)
 			break;
 		asleep = state == 'S' ? asleep + 1 : 0;
 	}
+}
+
+static pthread_t start_reader(int flags)
+{
+	pthread_t thread;
+
+	reader_flags = flags;
+	need(!pthread_create(&thread, NULL, receive, NULL), "pthread_create");
+	settle();
 	return thread;
+}
+
+/* Room to send comes while he waits to receive. */
+static void wait_full(void (*begin)(void))
+{
+	static char block[1 << 16];
+	pthread_t thread;
+
+	begin();
+	while (send(to, block, sizeof(block), MSG_DONTWAIT) > 0)
+		;
+	thread = start_reader(0);
+	while (!polls(to, POLLOUT, 0))
+		recv(from, block, sizeof(block), MSG_DONTWAIT);
+	settle();
+	tell("hello");
+	pthread_join(thread, NULL);
+	printf("%s\n", got);
 }
 
 /* More is asked for than is there; the rest comes later, then the end. */
@@ -374,7 +302,7 @@ int main(int argc, char **argv)
 		{ "splice", splice_from }, { "waitall", wait_for_all }, { "waiting", wait_before },
 		{ "lowat", low_water },	   { "urgent", urgent },	{ "close", close_unread },
 		{ "unread", unread },	   { "leave", leave },		{ "zerocopy", zero_copy },
-		{ "order", order },
+		{ "order", order },	   { "full", wait_full },
 	};
 
 	if (argc == 2 && !strcmp(argv[1], "cost"))
