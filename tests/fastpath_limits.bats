@@ -67,10 +67,3 @@ shows() {
 @test "what is redirected overtakes what TCP has delivered before" {
 	differ order 12 21
 }
-
-@test "writes of 1 KiB that the program leaves to TCP cost more than a twentieth beyond TCP" {
-	local cost
-	cost=$(shows cost)
-	echo "# $cost % of plain TCP"
-	((cost >= 106))
-}
