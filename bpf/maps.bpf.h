@@ -97,7 +97,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 32);
+	__uint(max_entries, 11); /* a page */
 	__type(key, __u32);
 	__type(value, struct sks_service);
 } services SEC(".maps");

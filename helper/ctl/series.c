@@ -69,14 +69,16 @@ static void take_counters(struct sks_series *series, const struct json_object *p
 
 static bool has_anything(const struct sks_series *series)
 {
-	const struct sks_series nothing = {
-		.netns = series->netns,
-		.uid = series->uid,
-		.service = series->service,
-		.proto = series->proto,
-	};
+	uint64_t any = 0;
 
-	return memcmp(&nothing, series, sizeof(nothing)) != 0;
+	for (size_t i = 0; i < SKS_DUAL; i++) {
+		any |= series->steered[i] | series->refused[i] | series->bindings[i];
+		for (size_t k = 0; k < SKS_REASON_NAMES; k++)
+			any |= series->errors[i][k];
+	}
+	for (size_t i = 0; i < SKS_FAMILY_NAMES; i++)
+		any |= series->sockets[i];
+	return any;
 }
 
 static int add(struct list *list, const struct sks_series *series)
@@ -100,13 +102,13 @@ static int gather_service(struct list *list, uint64_t netns, const struct json_o
 	int err = 0;
 
 	for (size_t i = 0; !err && i < sizeof(protocols) / sizeof(*protocols); i++) {
-		struct sks_series series;
+		struct sks_series series = {
+			.netns = netns,
+			.uid = (uint32_t)sks_field_number(sks_field(service, "owner"), "uid"),
+			.service = sks_field_text(service, "label"),
+			.proto = protocols[i],
+		};
 
-		memset(&series, 0, sizeof(series)); /* padding is compared, too */
-		series.netns = netns;
-		series.uid = (uint32_t)sks_field_number(sks_field(service, "owner"), "uid");
-		series.service = sks_field_text(service, "label");
-		series.proto = protocols[i];
 		count_sockets(&series, sks_field(service, "sockets"));
 		count_bindings(&series, sks_field(service, "bindings"));
 		take_counters(&series, sks_field(sks_field(service, "counters"), "parts"));
