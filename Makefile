@@ -49,8 +49,9 @@ C_SRC	    = $(COMMON) $(LIB_SRC) $(RUN_SRC) $(HELPER_SRC) $(DAEMON_SRC) $(CTL_SR
 # What bpftool generates into these files' skeletons is not ours to mend.
 TIDY_FILES  = $(filter-out helper/bpf.c helper/bpf_copy.c helper/bpf_census.c helper/bpf_claims.c,$(C_SRC))
 SCRIPTS	    = $(wildcard scripts/* .ci/run tests/*.bash tests/*.bats) \
-	      $(filter-out %.c %.h %.py %.md,$(wildcard tests/bench/*)) $(wildcard packaging/APKBUILD packaging/debian/tests/smoke)
-SPDX_FILES  = $(C_FILES) $(SCRIPTS) Makefile $(wildcard preload/*.map tests/*.py tests/bench/*.py) \
+	      $(filter-out %.c %.h %.py %.md,$(wildcard tests/bench/*)) $(wildcard packaging/APKBUILD packaging/debian/tests/smoke \
+	      packaging/completions/*.bash)
+SPDX_FILES  = $(C_FILES) $(SCRIPTS) Makefile $(wildcard preload/*.map tests/*.py tests/*sh tests/bench/*.py) \
 	      $(filter-out %.json,$(wildcard packaging/*.* packaging/completions/* packaging/debian/rules))
 
 Q   := $(if $(V),,@)
@@ -82,7 +83,7 @@ $(BUILD)/libsksteer.so: $(patsubst %.c,$(BUILD)/pic/%.o,$(LIB_SRC) $(COMMON)) $(
 		-Wl,-z,now,-z,noseparate-code,-z,norelro,--gc-sections,--hash-style=gnu -o $@ \
 		$(addprefix -Wl$(,)--version-script=,$(filter %.map,$^)) $(filter %.o,$^)
 $(BUILD)/libhelper.a: $(call objs,$(HELPER_SRC))
-$(BUILD)/fuzz/all.a: $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(HELPER_SRC) $(COMMON) helper/ctl/row.c helper/ctl/table.c)
+$(BUILD)/fuzz/all.a: $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(HELPER_SRC) $(COMMON) $(patsubst %,helper/ctl/%.c,draw flow grouped spell))
 $(BUILD)/libhelper.a $(BUILD)/fuzz/all.a:
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^

@@ -20,6 +20,9 @@
  */
 struct json_object *sks_report(const struct sks_space *space, uint32_t uid, const char *label);
 
+/* Of a registered socket, as it is there among "sockets". */
+struct json_object *sks_report_socket(const struct sks_space *space, uint32_t slot, uint32_t epoch);
+
 /*
  * The same of what is pinned for a namespace below dir, with the services of everybody. 0, -ENOENT:
  * nothing is loaded there; -EUCLEAN: another map layout, or damaged, of which ret_why says more in

@@ -29,6 +29,7 @@
 #include "roles.h"
 #include "server.h"
 #include "stranger.h"
+#include "tally.h"
 
 #define DEFAULT_BPFFS "/sys/fs/bpf/sksteer"
 
@@ -56,7 +57,10 @@ static void usage(FILE *to)
 		"                       %s, if it is there); read again on SIGHUP\n"
 		"  --idle-exit SECONDS  unload everything and exit when nothing was left for so "
 		"long\n"
-		"  --ready-fd N         write a newline to descriptor N and close it when ready\n",
+		"  --ready-fd N         write a newline to descriptor N and close it when ready\n"
+		"  -h, --help           show this help\n"
+		"\n"
+		"More in sksteerd(8) and sksteer-policy(5).\n",
 		SKS_SOCKET_PATH, DEFAULT_BPFFS, SKS_POLICY_PATH);
 }
 
@@ -303,6 +307,7 @@ int main(int argc, char **argv)
 	if (err)
 		return err < 0 ? 2 : 0;
 	prepare_signals();
+	sks_tally_begin();
 #ifdef M_MMAP_THRESHOLD
 	/* What a namespace has taken goes back with it: set, the limit does not rise (mallopt(3)). */
 	(void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);

@@ -18,6 +18,7 @@
 #define DEFAULT_BPFFS	"/sys/fs/bpf/sksteer"
 #define DEFAULT_TIMEOUT 30
 #define DEFAULT_DRAIN	10
+#define DEFAULT_EVERY	2
 #define MAX_SECONDS	86400u
 
 enum {
@@ -34,6 +35,8 @@ enum {
 	OPT_PID,
 	OPT_FD,
 	OPT_PORT,
+	OPT_HTTP,
+	OPT_WATCH,
 };
 
 static const char help_text[] =
@@ -49,6 +52,8 @@ static const char help_text[] =
 	"  register LABEL [OPTION]...       steer to sockets that are there already\n"
 	"  unregister LABEL                 take a label out, with all its bindings\n"
 	"  unload                           take everything out of this network namespace\n"
+	"  metrics [--all] [--http]         the same numbers for Prometheus\n"
+	"  watch [--json] [--all]           what happens, as it happens\n"
 	"  policy check FILE                find what is wrong with a policy file\n"
 	"  policy explain USER SPEC         say what it gives to whom, and by which rule\n"
 	"\n"
@@ -63,7 +68,7 @@ static const char options_text[] =
 	"  --bpffs DIR       where the helper pins (default " DEFAULT_BPFFS ")\n"
 	"  -h, --help        show this help\n"
 	"\n"
-	"Exit status: 0 done, 1 refused or failed, 2 wrong usage.\n";
+	"Exit status: 0 done, 1 refused or failed, 2 wrong usage. More in sksteerctl(8).\n";
 
 static const struct option long_options[] = {
 	{ "socket", required_argument, NULL, OPT_SOCKET },
@@ -79,27 +84,24 @@ static const struct option long_options[] = {
 	{ "pid", required_argument, NULL, OPT_PID },
 	{ "fd", required_argument, NULL, OPT_FD },
 	{ "port", required_argument, NULL, OPT_PORT },
+	{ "http", no_argument, NULL, OPT_HTTP },
+	{ "watch", optional_argument, NULL, OPT_WATCH },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
 
-/* Of which verb an option is, where it is not of all. */
+/* Of which verbs an option is, where it is not of all. */
 static const struct {
 	int option;
 	const char *name;
-	int (*run)(const struct sks_ctl *ctl);
-	const char *verb;
+	const char *verbs; /* with ", " between them */
 } own_options[] = {
-	{ OPT_JSON, "--json", sks_ctl_status, "status" },
-	{ OPT_ALL, "--all", sks_ctl_status, "status" },
-	{ OPT_SIGNAL, "--signal", sks_ctl_upgrade, "upgrade" },
-	{ OPT_TIMEOUT, "--timeout", sks_ctl_upgrade, "upgrade" },
-	{ OPT_DRAIN, "--drain", sks_ctl_upgrade, "upgrade" },
-	{ OPT_READY, "--ready", sks_ctl_upgrade, "upgrade" },
-	{ OPT_POLICY, "--policy", sks_ctl_policy, "policy" },
-	{ OPT_PID, "--pid", sks_ctl_register, "register" },
-	{ OPT_FD, "--fd", sks_ctl_register, "register" },
-	{ OPT_PORT, "--port", sks_ctl_register, "register" },
+	{ OPT_JSON, "--json", "status, watch" }, { OPT_ALL, "--all", "status, metrics, watch" },
+	{ OPT_SIGNAL, "--signal", "upgrade" },	 { OPT_TIMEOUT, "--timeout", "upgrade" },
+	{ OPT_DRAIN, "--drain", "upgrade" },	 { OPT_READY, "--ready", "upgrade" },
+	{ OPT_POLICY, "--policy", "policy" },	 { OPT_PID, "--pid", "register" },
+	{ OPT_FD, "--fd", "register" },		 { OPT_PORT, "--port", "register" },
+	{ OPT_HTTP, "--http", "metrics" },	 { OPT_WATCH, "--watch", "status" },
 };
 
 struct command_line {
@@ -231,6 +233,12 @@ static int take_option(int c, const char *word, struct command_line *line)
 		return take_fd(ctl);
 	case OPT_PORT:
 		return take_port(ctl);
+	case OPT_HTTP:
+		ctl->http = true;
+		return 0;
+	case OPT_WATCH:
+		ctl->every = DEFAULT_EVERY;
+		return optarg ? take_seconds("--watch", 1, &ctl->every) : 0;
 	case 'h':
 		line->help = true;
 		return 0;
@@ -287,14 +295,26 @@ static const struct sks_verb *find_verb(const char *name)
 	return verb;
 }
 
+static bool is_among(const char *verbs, const char *name)
+{
+	size_t len = strlen(name);
+
+	while (strncmp(verbs, name, len) != 0 || (verbs[len] && verbs[len] != ',')) {
+		verbs = strchr(verbs, ' ');
+		if (!verbs++)
+			return false;
+	}
+	return true;
+}
+
 static int check_options(const struct sks_verb *verb, const struct command_line *line)
 {
 	for (size_t i = 0; i < sizeof(own_options) / sizeof(own_options[0]); i++) {
-		if (verb->run == own_options[i].run ||
+		if (is_among(own_options[i].verbs, verb->name) ||
 		    !(line->given >> (own_options[i].option - OPT_SOCKET) & 1))
 			continue;
 		warnx("%s: %s is an option of %s", verb->name, own_options[i].name,
-		      own_options[i].verb);
+		      own_options[i].verbs);
 		return -EINVAL;
 	}
 	return 0;
