@@ -6,11 +6,13 @@
 
 load stand
 
-# In a directory of its own: other files use what lies in build/ meanwhile.
+# What was built, from a directory of its own: other files use what lies in build/ meanwhile.
 setup_file() {
 	local root=$BATS_FILE_TMPDIR/root words
-	make --silent -j4 -C "$SKS_ROOT" BUILD="$BATS_FILE_TMPDIR/build" CC="${CC:-gcc}" install \
-		DESTDIR="$root" PREFIX=/usr
+	mkdir "$BATS_FILE_TMPDIR/build"
+	cp "$SKS_BUILD"/{sksteer-run,sksteerd,sksteerctl,libsksteer.so} "$BATS_FILE_TMPDIR/build"
+	make --silent -o all -C "$SKS_ROOT" BUILD="$BATS_FILE_TMPDIR/build" install DESTDIR="$root" \
+		PREFIX=/usr LIBDIR=/usr/lib
 	export PKG_CONFIG_SYSROOT_DIR=$root PKG_CONFIG_PATH=$root/usr/lib/pkgconfig
 	read -ra words <<< "$(pkg-config --cflags --libs sksteer)"
 	"${CC:-gcc}" -Wall -Wextra -Werror -o "$BATS_FILE_TMPDIR/example" "$SKS_ROOT/docs/example.c" "${words[@]}"
