@@ -214,6 +214,30 @@ sksteer: [::]:7777/tcp steered: 7,77"
 	is "$output" 'bind EPERM'
 }
 
+# under_yama ARGUMENT...: sksteer-run of nobody, under a kernel that has Yama, as far as that matters.
+# Its stderr has to be its own for it to be opened again.
+under_yama() {
+	yama_scope_is_1
+	run as_user env RUN="$RUN --socket $SOCKET" YAMA="$PROGS/yama.so" bash -c \
+		'set -o pipefail; LD_PRELOAD=$YAMA $RUN "$@" 2>&1 | cat' - "$@"
+	in_ns umount /proc/sys/kernel
+}
+
+@test "Yama's ptrace_scope 1: a user's command is steered, a child of it not, which one line says" {
+	local steered='sksteer: 127.0.0.1:7777/tcp steered: 8077'
+	local closed='not permitted (kernel.yama.ptrace_scope is 1): nothing is steered to it'
+	under_yama -v -p 8077 -- "$PROGS/calls" tcp4 bind=127.0.0.1#7777 listen
+	has "$output" $'bind ok\n'"$steered"$'\nlisten ok'
+	under_yama -p 8077 --engine seccomp -- sh -c "$PROGS/calls tcp4 bind=127.0.0.1#7777 listen; :"
+	has "$output" $'bind ok\nsksteer: cannot take a socket from process '
+	has "$output" ": $closed"$'\nlisten ok'
+	under_yama -p 8077/udp --engine seccomp -- sh -c "$PROGS/calls udp4 bind=127.0.0.1#7777; :"
+	has "$output" 'sksteer: cannot look into process '
+	has "$output" ": $closed"$'\nbind ok'
+	under_yama --strict -p 8077 --engine seccomp -- sh -c "$PROGS/calls tcp4 bind=127.0.0.1#7777 listen; :"
+	has "$output" 'listen EPERM'
+}
+
 @test "whoever makes the supervisor wait keeps others waiting once" {
 	need python3
 	cp "$BATS_TEST_DIRNAME/slow_bind.py" "$PROGS"
