@@ -102,6 +102,13 @@ serves_http() {
 	serves_http 80 81
 }
 
+@test "a Go server that asks for MPTCP first, as of Go 1.24, gets TCP and is steered" {
+	runs_ready web -p 80 -- "$PROGS/go-static" mptcp :7777
+	has "$(log_of web)" 'no MPTCP: protocol not supported'
+	serves_http 80 7777
+	engine web seccomp
+}
+
 @test "a Go UDP server gets what is sent to steered ports" {
 	runs_ready echo -p 53/udp -- "$PROGS/go-static" udp :7777
 	is "$(ask_udp 127.0.0.1 53)" hello
