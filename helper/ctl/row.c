@@ -104,7 +104,9 @@ static char *spell_note(const struct json_object *socket, char buf[32])
 	uint64_t weight = sks_field_number(socket, "weight");
 
 	*buf = '\0';
-	if (strcmp(state, "standby") == 0 || strcmp(state, "replaced") == 0)
+	if (strcmp(sks_field_text(socket, "supervisor"), "killed") == 0)
+		(void)snprintf(buf, 32, "its supervisor was killed");
+	else if (strcmp(state, "standby") == 0 || strcmp(state, "replaced") == 0)
 		(void)snprintf(buf, 32, "%s", state);
 	else if (weight != SKS_WEIGHT)
 		(void)snprintf(buf, 32, "weight %llu", (unsigned long long)weight);

@@ -10,11 +10,11 @@
 #include "../../common/cleanup.h"
 #include "../../common/raw.h"
 #include "../fd.h"
+#include "answer.h"
 #include "handle.h"
 #include "yama.h"
 
 #define REST_US (60ll * 1000 * 1000) /* as preload/offer.c */
-#define NAME	"sksteer-watch"
 
 static void say_not_permitted(struct sks_text *text)
 {
@@ -113,7 +113,7 @@ static void fall_silent(const struct sks_handle *handle)
 	if (!handle->speaks)
 		return;
 	(void)dup2(STDIN_FILENO, STDERR_FILENO); /* which is /dev/null */
-	(void)prctl(PR_SET_NAME, NAME, 0, 0, 0);
+	(void)prctl(PR_SET_NAME, SKS_NAME_ACTIVE, 0, 0, 0);
 }
 
 struct sks_bound *sks_handle_bound(const struct sks_handle *handle)

@@ -61,8 +61,8 @@ static void rename_self(char **argv, pid_t command)
 	for (char **arg = argv; *arg == end; arg++)
 		end += strlen(*arg) + 1;
 	memset(argv[0], 0, (size_t)(end - argv[0]));
-	(void)snprintf(argv[0], (size_t)(end - argv[0]), "sksteer-watch %d", (int)command);
-	(void)prctl(PR_SET_NAME, "sksteer-watch", 0, 0, 0);
+	(void)snprintf(argv[0], (size_t)(end - argv[0]), SKS_NAME_ACTIVE " %d", (int)command);
+	(void)prctl(PR_SET_NAME, SKS_NAME_ACTIVE, 0, 0, 0);
 }
 
 /* Nothing of the command's stays here: no terminal, no pipe, no directory, no signal. */
@@ -130,7 +130,7 @@ static bool say(int conn, const struct word *word)
 /* Does not return. The command may ptrace others of its user: not us, who may be root's. */
 static void supervise(char **argv, pid_t command, int conn)
 {
-	struct sks_answer answer = { .listener = -1, .spare = -1, .conn = conn };
+	struct sks_answer answer = { .listener = -1, .spare = -1, .title = argv[0], .conn = conn };
 	struct word word = { .pid = getpid() };
 	char byte;
 
