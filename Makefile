@@ -90,7 +90,7 @@ $(BUILD)/libhelper.a $(BUILD)/fuzz/all.a:
 $(BUILD)/sksteer-run: $(call objs,$(RUN_SRC) \
 		$(patsubst %,preload/%.c,config fd log moved offer place real report select)) $(COMMON_OBJ)
 $(BUILD)/sksteerd: $(call objs,$(DAEMON_SRC)) $(BUILD)/libhelper.a $(COMMON_OBJ)
-$(BUILD)/sksteerctl: $(call objs,$(CTL_SRC) $(patsubst %,preload/run/%.c,beside reach vars)) $(BUILD)/libhelper.a $(COMMON_OBJ)
+$(BUILD)/sksteerctl: $(call objs,$(CTL_SRC) $(patsubst %,preload/run/%.c,beside reach vars yama)) $(BUILD)/libhelper.a $(COMMON_OBJ)
 $(UNITS): $(BUILD)/%: $(BUILD)/obj/%.o $(COMMON_OBJ)
 $(BUILD)/tests/unit/asked_test: $(call objs,preload/endpoint.c)
 # Only a unit test of helper code waits for the whole helper to compile.

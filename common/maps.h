@@ -217,6 +217,7 @@ struct sks_slot {
 #define SKS_SLOT_STANDBY 2u  /* in no chain until its instance takes over */
 #define SKS_SLOT_SHARED	 8u  /* another instance was given the very socket */
 #define SKS_SLOT_ANSWERS 16u /* UDP: answers leave from where was asked, see SKS_REGISTER_ANSWERS */
+#define SKS_SLOT_ALONE	 32u /* the supervisor (seccomp engine) of its instance has been killed */
 #define SKS_SLOT_MOVED	 4u  /* bound elsewhere than its server asked for, and does not know */
 
 /*

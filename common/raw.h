@@ -52,7 +52,7 @@ static inline long sks_raw6(long number, long a, long b, long c, long d, long e,
 	int saved = errno;
 	long ret = syscall(number, a, b, c, d, e, f);
 
-	if (ret < 0) {
+	if (ret == -1) { /* an address may be less than that, too */
 		ret = -errno;
 		errno = saved;
 	}

@@ -35,7 +35,8 @@ enum sks_op {
 		1, /* would REGISTER of this listener be granted? fd: the socket, bound or not */
 	SKS_OP_REGISTER = 2, /* fd: a listening TCP or a bound UDP socket, which joins its
 				instance's service */
-	SKS_OP_ATTEND = 3,   /* stay while the process that sends this lives (--idle-exit) */
+	SKS_OP_ATTEND = 3,   /* stay while the process that sends this lives (--idle-exit). With an
+				instance: it stands by in that one's supervisor (seccomp engine) */
 	SKS_OP_STATUS = 4,   /* the reply's fd: a sealed memfd with the caller's services as JSON */
 	SKS_OP_BIND = 5,     /* label and spec */
 	SKS_OP_UNBIND = 6,   /* label and spec */

@@ -102,6 +102,8 @@ struct json_object *sks_report_socket(const struct sks_space *space, uint32_t i,
 	if (dest->proto == SKS_UDP)
 		sks_json_add_string(socket, "answers",
 				    slot->flags & SKS_SLOT_ANSWERS ? "asked port" : "bound port");
+	if (slot->flags & SKS_SLOT_ALONE)
+		sks_json_add_string(socket, "supervisor", "killed");
 	add_instance(socket, slot);
 	return socket;
 }

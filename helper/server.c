@@ -13,6 +13,7 @@
 #include "../common/cleanup.h"
 #include "../common/wire.h"
 #include "attend.h"
+#include "spare.h"
 #include "change.h"
 #include "conns.h"
 #include "curb.h"
@@ -90,6 +91,8 @@ static void handle(const struct sks_server *server, struct sks_conn *conn, struc
 				 strerror(-err));
 	else if (asked->req->op != SKS_OP_ATTEND)
 		sks_ask(asked);
+	else if (sks_spare_is(asked->req))
+		sks_spare_note(asked);
 	else if (server->idle_exit_ms >= 0)
 		sks_attend(asked, epoll, &attended_tag);
 }
@@ -235,6 +238,7 @@ static void look(struct sks_spaces *spaces, int64_t now)
 	for (size_t i = 0; i < spaces->n; i++)
 		sks_change_sweep(spaces->spaces[i], now);
 	sks_yields_look(spaces);
+	sks_spare_look(spaces, now);
 	end = now_ms();
 	pause = (end - now) * LOOK_SHARE;
 	if (!has_sockets(spaces))

@@ -181,7 +181,7 @@ static int check_slots(struct check *check)
 	const uint32_t n = entries(check, SKS_MAP_SLOTS);
 	const unsigned int serves = SKS_SERVES_BOTH | SKS_SERVES_AS_V6 | SKS_SERVES_AS_V4;
 	const unsigned int flags = SKS_SLOT_FIRST | SKS_SLOT_STANDBY | SKS_SLOT_SHARED |
-				   SKS_SLOT_MOVED | SKS_SLOT_ANSWERS;
+				   SKS_SLOT_MOVED | SKS_SLOT_ANSWERS | SKS_SLOT_ALONE;
 
 	for (uint32_t i = 0; i < n; i++) {
 		const struct sks_slot *slot = &check->maps->slots[i];

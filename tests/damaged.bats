@@ -60,7 +60,7 @@ is_said() {
 		'table 8 16383' 'rule.dest 8 16000' 'rule.rest 8 33' 'dest.service used 32'
 		'dest.service free 32' 'dest.slot used 256' 'dest.slot used 4294967294'
 		'dest.group free 8' 'dest.group used 60000' 'dest.family used 1'
-		'slot.dest used 64' 'slot.dest free 64' 'slot.families 2 3' 'slot.flags used 32'
+		'slot.dest used 64' 'slot.dest free 64' 'slot.families 2 3' 'slot.flags used 64'
 		'slot.next used 256' 'slot.next used 1' 'slot.next free 65536'
 		'group.place used 256' 'service.named used 2' 'service.label used 27'
 		'service.label used 0' 'binding.service used 32' 'binding.service free 4096'

@@ -20,11 +20,20 @@ setup_file() {
 	musl-gcc -O1 -std=gnu11 -D_GNU_SOURCE -o "$BATS_FILE_TMPDIR/musl" "$SKS_ROOT/tests/progs/serve.c"
 	musl-gcc -static -O1 -std=gnu11 -D_GNU_SOURCE -o "$BATS_FILE_TMPDIR/musl-static" \
 		"$SKS_ROOT/tests/progs/serve.c"
+	[[ $(uname -m) != x86_64 ]] || make_small
+}
+
+# What README says of 32-bit programs.
+make_small() {
+	local build=$BATS_FILE_TMPDIR/build-32
+	make --silent -C "$SKS_ROOT" BUILD="$build" CC='gcc -m32' CFLAGS='-O2 -g' "$build/libsksteer.so"
+	gcc -m32 -O1 -std=gnu11 -D_GNU_SOURCE -o "$BATS_FILE_TMPDIR/small" "$SKS_ROOT/tests/progs/serve.c"
 }
 
 setup() {
 	sks_setup
-	cp "$BATS_FILE_TMPDIR"/{go-*,rust,musl,musl-static} "$PROGS"
+	cp "$BATS_FILE_TMPDIR"/{go-*,rust,musl*} "$PROGS"
+	[[ $(uname -m) != x86_64 ]] || cp "$BATS_FILE_TMPDIR/small" "$PROGS"
 	start_helper
 }
 
@@ -94,12 +103,66 @@ serves_http() {
 	serves_http 80
 }
 
+# install_both: the library by its bare name, for programs of either word size, as README has it.
+install_both() {
+	in_ns mount -t tmpfs none /mnt
+	in_ns mkdir /mnt/{etc,etc-work,lib,lib-work}
+	in_ns mount -t overlay -o lowerdir=/etc,upperdir=/mnt/etc,workdir=/mnt/etc-work overlay /etc
+	in_ns mount -t overlay -o lowerdir=/usr/lib32,upperdir=/mnt/lib,workdir=/mnt/lib-work overlay /usr/lib32
+	in_ns mount -t tmpfs none /usr/local
+	in_ns install -D -m 644 -t /usr/local/lib "$LIB"
+	in_ns install -m 644 -t /usr/lib32 "$BATS_FILE_TMPDIR/build-32/libsksteer.so"
+	in_ns ldconfig
+}
+
+# raw NAME WORD...: the raw form, with the bare name.
+raw() {
+	: > "$SKS_DIR/$1.log"
+	start_server "$1" env LD_PRELOAD=libsksteer.so SKSTEER_SOCKET="$SOCKET" SKSTEER_PORTS=80 "${@:2}"
+	wait_until 10 grep -q '^ready$' "$SKS_DIR/$1.log"
+}
+
+@test "a dynamic 32-bit server: by seccomp, also where a shell starts it" {
+	[[ $(uname -m) == x86_64 ]] || skip 'no 32-bit programs on this machine'
+	runs_ready web -p 80 -- "$PROGS/small" small '::#7777'
+	has "$(log_of web)" 'small has another word size than libsksteer.so'
+	is "$(ask 127.0.0.1 80) $(ask ::1 80)" 'small 80 small 80'
+	kill_server web
+	runs_ready web --engine seccomp -p 80 -- sh -c "$PROGS/small small '::#7777'; :"
+	is "$(ask 127.0.0.1 80) $(ask ::1 80)" 'small 80 small 80'
+	has_not "$(log_of web)" ld.so
+}
+
+@test "a dynamic 32-bit server in the raw form, with a library of its own beside the other one" {
+	[[ $(uname -m) == x86_64 ]] || skip 'no 32-bit programs on this machine'
+	install_both
+	raw web "$PROGS/small" small '::#7777'
+	is "$(ask 127.0.0.1 80) $(ask ::1 80)" 'small 80 small 80'
+	is "$(log_of web)" ready
+	kill_server web
+	refused 127.0.0.1 80
+	raw web sh -c "cat /dev/null; $PROGS/small small '127.0.0.1#7777'; :"
+	is "$(ask 127.0.0.1 80)" 'small 80'
+	is "$(log_of web)" ready
+	in_ns rm /usr/lib32/libsksteer.so
+	in_ns ldconfig
+	run in_ns timeout 5 env LD_PRELOAD=libsksteer.so "$PROGS/small" none bad
+	has "$output" "ERROR: ld.so: object 'libsksteer.so'"
+}
+
 @test "a Go server of two listeners, which it opens at once" {
 	runs web -p '7777=80;7778=81' -- "$PROGS/go-static" http :7777 :7778
 	wait_until 10 is "$(log_of web | grep -c listens)" 2 || wait_until 5 listening 7778
 	wait_until 5 http 127.0.0.1 80
 	wait_until 5 http 127.0.0.1 81
 	serves_http 80 81
+}
+
+@test "a Go server that asks for MPTCP first, as of Go 1.24, gets TCP and is steered" {
+	runs_ready web -p 80 -- "$PROGS/go-static" mptcp :7777
+	has "$(log_of web)" 'no MPTCP: protocol not supported'
+	serves_http 80 7777
+	engine web seccomp
 }
 
 @test "a Go UDP server gets what is sent to steered ports" {

@@ -128,6 +128,18 @@ flags() {
 	AS=nobody fails 1 "register: process $(pid_of roots): only root and its own user may take its sockets" register other --pid "$(pid_of roots)"
 }
 
+@test "where Yama forbids it, that is what a user is told" {
+	: > "$SKS_DIR/own.log"
+	start_server own "${AS_NOBODY[@]}" "$PROGS/stand" own=tcp:127.0.0.1#7777
+	wait_until 5 says own ready
+	yama_scope_is_1
+	run --separate-stderr as_user env LD_PRELOAD="$PROGS/yama.so" SKSTEER_SOCKET="$SOCKET" \
+		"$CTL" register web --pid "$(pid_of own)"
+	in_ns umount /proc/sys/kernel
+	is "$status" 1
+	is "$stderr" "sksteerctl: register: process $(pid_of own): only root may take its sockets (kernel.yama.ptrace_scope is 1)"
+}
+
 @test "bad words are quoted, and what is not there is named" {
 	local pid
 	sleep infinity &

@@ -104,3 +104,11 @@ local_route() {
 		in_ns ip route add local "$prefix" dev lo
 	done
 }
+
+# yama_scope_is_1: what the kernel's file says with that; progs/yama.so.c does it. Any other file of
+# that directory is hidden meanwhile: umount.
+yama_scope_is_1() {
+	in_ns mount -t tmpfs none /proc/sys/kernel
+	in_ns mkdir /proc/sys/kernel/yama
+	echo 1 | in_ns tee /proc/sys/kernel/yama/ptrace_scope > /dev/null
+}

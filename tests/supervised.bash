@@ -46,7 +46,7 @@ runs() {
 # while it speaks for it.
 is_watcher() {
 	[[ $1/ns/mnt -ef /proc/${SKS_HOLDER[main]}/ns/mnt ]] && ! sks_is_gone "${1#/proc/}" &&
-		[[ $(tr '\0' ' ' < "$1/cmdline") == "sksteer-watch ${2:-}"* ]]
+		[[ $(tr '\0' ' ' < "$1/cmdline") == sksteer-@(watch|spare)" ${2:-}"* ]]
 }
 
 # watchers [PID]: the processes that supervise the command with that pid, or any.
@@ -87,7 +87,7 @@ spare() {
 	done
 }
 
-# nobody_watches: every supervisor has ended.
+# nobody_watches [PID]: the supervisor of that command, or every one, has ended.
 nobody_watches() {
-	is "$(watchers)" ''
+	is "$(watchers "${1:-}")" ''
 }

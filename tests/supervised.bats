@@ -214,6 +214,30 @@ sksteer: [::]:7777/tcp steered: 7,77"
 	is "$output" 'bind EPERM'
 }
 
+# under_yama ARGUMENT...: sksteer-run of nobody, under a kernel that has Yama, as far as that matters.
+# Its stderr has to be its own for it to be opened again.
+under_yama() {
+	yama_scope_is_1
+	run as_user env RUN="$RUN --socket $SOCKET" YAMA="$PROGS/yama.so" bash -c \
+		'set -o pipefail; LD_PRELOAD=$YAMA $RUN "$@" 2>&1 | cat' - "$@"
+	in_ns umount /proc/sys/kernel
+}
+
+@test "Yama's ptrace_scope 1: a user's command is steered, a child of it not, which one line says" {
+	local steered='sksteer: 127.0.0.1:7777/tcp steered: 8077'
+	local closed='not permitted (kernel.yama.ptrace_scope is 1): nothing is steered to it'
+	under_yama -v -p 8077 -- "$PROGS/calls" tcp4 bind=127.0.0.1#7777 listen
+	has "$output" $'bind ok\n'"$steered"$'\nlisten ok'
+	under_yama -p 8077 --engine seccomp -- sh -c "$PROGS/calls tcp4 bind=127.0.0.1#7777 listen; :"
+	has "$output" $'bind ok\nsksteer: cannot take a socket from process '
+	has "$output" ": $closed"$'\nlisten ok'
+	under_yama -p 8077/udp --engine seccomp -- sh -c "$PROGS/calls udp4 bind=127.0.0.1#7777; :"
+	has "$output" 'sksteer: cannot look into process '
+	has "$output" ": $closed"$'\nbind ok'
+	under_yama --strict -p 8077 --engine seccomp -- sh -c "$PROGS/calls tcp4 bind=127.0.0.1#7777 listen; :"
+	has "$output" 'listen EPERM'
+}
+
 @test "whoever makes the supervisor wait keeps others waiting once" {
 	need python3
 	cp "$BATS_TEST_DIRNAME/slow_bind.py" "$PROGS"
@@ -419,6 +443,73 @@ kill_amid() {
 	wait_until 5 says web ready
 	wait_until 5 two_watch "$pid"
 	not grep -q 'does not answer' "$SKS_DIR/web.log"
+}
+
+# runs_two: a server that listens, and another one of its instance that will when $SKS_DIR/go says so.
+runs_two() {
+	rm -f "$SKS_DIR/go"
+	mkfifo "$SKS_DIR/go"
+	runs web root --engine seccomp -l web -p 7 -- sh -c "$PROGS/stand web=tcp:127.0.0.1#7777 &
+		read -r _ < $SKS_DIR/go; exec $PROGS/calls tcp4 bind=127.0.0.1#7778 listen"
+	wait_until 5 says web ready
+	wait_until 5 two_watch "$(pid_of web)"
+}
+
+# kill_both PID: none of them can do anything about it.
+kill_both() {
+	local pids
+	mapfile -t pids < <(watchers "$1")
+	kill -STOP "${pids[@]}"
+	kill -KILL "${pids[@]}"
+	wait_until 5 nobody_watches "$1"
+}
+
+@test "all that have the supervisor's name are killed: the other one has another, nothing is noticed" {
+	local name
+	runs_two
+	for name in sksteer-watch sksteer-spare sksteer-watch; do
+		wait_until 5 is "$(own_pids sksteer-watch | wc -l) $(own_pids sksteer-spare | wc -l)" '1 1'
+		own_pids "$name" | xargs kill -KILL
+		wait_until 5 two_watch "$(pid_of web)"
+	done
+	echo > "$SKS_DIR/go"
+	wait_server web
+	has "$(log_of web)" $'bind ok\nlisten ok'
+	kill "$(own_pids stand)"
+	wait_until 5 nobody_watches
+	holds 3 not grep ENOSYS "$SKS_DIR/helper.log"
+}
+
+@test "both are killed at once: what is steered stays so, and status and the helper's log say it" {
+	runs_two
+	kill_both "$(pid_of web)"
+	wait_until 10 grep -q 'ENOSYS' "$SKS_DIR/helper.log"
+	is "$(grep -c '<4>sksteerd: web: both processes of its supervisor have been killed: bind(2) and listen(2) fail there with ENOSYS from now on' "$SKS_DIR/helper.log")" 1
+	is "$(service '.sockets[0].supervisor' web)" killed
+	has "$(in_ns "$CTL" status --socket "$SOCKET")" 'its supervisor was killed'
+	reaches 127.0.0.1#7=web
+	echo > "$SKS_DIR/go"
+	wait_server web
+	has "$(log_of web)" 'bind ENOSYS'
+}
+
+# supervisors WORD...: what status says of them, in the order of the alphabet.
+supervisors() {
+	is "$(status_jq '[.services[].sockets[] | .supervisor // "there"] | sort | join(" ")')" "$*"
+}
+
+@test "the same of a user's, and of root's command that has become one; nobody says so of another's" {
+	local instance
+	cp "$BATS_TEST_DIRNAME/wire_probe.py" "$PROGS"
+	runs own nobody -p 8077 -- "$PROGS/stand" own=tcp:127.0.0.1#7777
+	runs roots root --engine seccomp -p 8078 -- "${AS_NOBODY[@]}" "$PROGS/stand" roots=tcp:127.0.0.1#7778
+	runs other root -l other -p 7 -- "$PROGS/stand" other=tcp:127.0.0.1#7779
+	for name in own roots other; do wait_until 5 says "$name" ready; done
+	instance=$(service '.sockets[0].instance' other)
+	is "$(as_user env SKSTEER_INSTANCE="$instance" /usr/bin/python3 "$PROGS/wire_probe.py" "$SOCKET" stand-by)" \
+		'stand-by: done, done, ENOSPC too many processes are attended'
+	for name in own roots; do kill_both "$(pid_of "$name")"; done
+	wait_until 10 supervisors killed killed there
 }
 
 @test "the supervisor is killed in the middle of listen, and of a UDP bind: the other one finishes" {

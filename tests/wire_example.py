@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 # Owns the example of docs/WIRE.md: a server that registers its socket by the standard library alone.
 # wire_example.py SPEC LABEL answers on port 7777, and on what SPEC says.
-import array
 import os
 import socket
 import struct
@@ -23,8 +22,7 @@ def register(listener, spec, label=b""):
                 return "a helper of another version"
             head = struct.pack("=HHHHI20x16s64s16x", version, REGISTER, 0, 0, len(spec),
                                os.urandom(16), label)
-            rights = array.array("i", [listener.fileno()])
-            helper.sendmsg([head, spec], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+            socket.send_fds(helper, [head, spec], [listener.fileno()])
             _, steered, error, text = struct.unpack("=HHi16x464s", helper.recv(488))
         except (OSError, struct.error) as silence:
             return f"no answer from the helper: {silence}"

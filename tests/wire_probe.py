@@ -415,7 +415,7 @@ def taken():
 def many_namespaces():
     """A listener in each of 65 of one user's own."""
     assert libc.unshare(CLONE_NEWUSER) == 0
-    for _ in range(65):
+    for _ in range(64):
         assert libc.unshare(CLONE_NEWNET) == 0
         kept.append(listener())
         answer = ask(request(spec=b"2000"), [kept[-1].dup()])
@@ -678,6 +678,14 @@ def open_and_leave():
         os.kill(pid, signal.SIGCONT)
         ask(request(STATUS, b""))
         return f"port {sock.getsockname()[1]}"
+
+
+@case
+def stand_by():
+    """As the supervisor of an instance that need not be its own does, and for a user that has one already once too often."""
+    instance = bytes.fromhex(os.environ["SKSTEER_INSTANCE"])
+    answers = [ask(request(ATTEND, b"", instance=instance)) for _ in range(65)]
+    return f"{answers[0]}, {answers[62]}, {answers[63]}"
 
 
 def main():

@@ -19,9 +19,11 @@ static char *spell_note(const struct json_object *socket, char buf[NOTE_LEN])
 	uint64_t weight = sks_field_number(socket, "weight");
 
 	(void)snprintf(buf, NOTE_LEN, "%.20s", state);
-	if (strcmp(state, "standby") == 0 || strcmp(state, "replaced") == 0)
+	if (strcmp(sks_field_text(socket, "supervisor"), "killed") == 0)
+		(void)snprintf(buf, NOTE_LEN, "%.20s, its supervisor was killed", state);
+	else if (strcmp(state, "standby") == 0 || strcmp(state, "replaced") == 0)
 		return buf;
-	if (weight != SKS_WEIGHT)
+	else if (weight != SKS_WEIGHT)
 		(void)snprintf(buf, NOTE_LEN, "%.20s, weight %llu", state,
 			       (unsigned long long)weight);
 	else if (strcmp(sks_field_text(socket, "answers"), "bound port") == 0)

@@ -14,12 +14,19 @@
 
 #include "../../common/cleanup.h"
 #include "../../common/text.h"
+#include "../../preload/run/yama.h"
 #include "sockets.h"
 
 static int complain(const struct sks_ctl *ctl, int err)
 {
+	int scope = err == -EPERM || err == -EACCES ? sks_yama_scope() : 0;
+
 	if (err == -ESRCH)
 		warnx("%s: there is no process %u", ctl->verb, ctl->pid);
+	else if (scope)
+		warnx("%s: process %u: only root may take its sockets (kernel.yama.ptrace_scope is "
+		      "%d)",
+		      ctl->verb, ctl->pid, scope);
 	else if (err == -EPERM || err == -EACCES)
 		warnx("%s: process %u: only root and its own user may take its sockets", ctl->verb,
 		      ctl->pid);

@@ -17,6 +17,7 @@
 #include "../../common/cleanup.h"
 #include "../../common/raw.h"
 #include "../memory.h"
+#include "embed.h"
 
 #define ACTOR_MS 3000 /* a helper that does not answer is given up long before */
 #define SLOW_US	 (60ll * 1000 * 1000)
@@ -24,6 +25,12 @@
 static int open_pidfd(pid_t pid)
 {
 	return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+void sks_answer_name(const struct sks_answer *answer, const char *name)
+{
+	memcpy(answer->title, name, strnlen(answer->title, strlen(name)));
+	(void)prctl(PR_SET_NAME, name, 0, 0, 0);
 }
 
 /* Whoever acted, late ones included; that the one which stands by has ended, its pidfd says. */
@@ -252,8 +259,11 @@ void sks_answer_keep_spare(struct sks_answer *answer)
 	answer->spare = -1;
 	if (answer->conn >= 0)
 		(void)close(sks_take_fd(&answer->conn));
+	sks_answer_name(answer, SKS_NAME_SPARE);
+	sks_embed_stand_by(answer->config->socket, answer->config->instance);
 	if (!stand_by(answer, pidfd))
 		_exit(0);
+	sks_answer_name(answer, SKS_NAME_ACTIVE);
 	(void)close(pidfd);
 	if (answer->shared->received.notif.id)
 		answer->shared->deaths++;

@@ -22,14 +22,25 @@ struct sks_shared {
 	struct sks_calls calls;
 };
 
+/*
+ * Two names of one length: whoever kills all processes of one of them has killed one of the two.
+ * The one that takes over takes on the other name.
+ */
+#define SKS_NAME_ACTIVE "sksteer-watch"
+#define SKS_NAME_SPARE	"sksteer-spare"
+
 struct sks_answer {
 	const struct sks_config *config;
 	struct sks_shared *shared;
 	struct sks_caller self;
 	int listener; /* the notifications */
 	int spare;    /* a pidfd of the process that stands by, or -1 */
+	char *title;  /* what the process is called for others: the name is its beginning */
 	int conn;     /* to the command before it is that; not for who stands by. Or -1 */
 };
+
+/* name: one of the two. */
+void sks_answer_name(const struct sks_answer *answer, const char *name);
 
 /* Starts the process that stands by, if there is none. Without one we go on. */
 void sks_answer_keep_spare(struct sks_answer *answer);

@@ -10,10 +10,23 @@
 #include "../../common/cleanup.h"
 #include "../../common/raw.h"
 #include "../fd.h"
+#include "answer.h"
 #include "handle.h"
+#include "yama.h"
 
 #define REST_US (60ll * 1000 * 1000) /* as preload/offer.c */
-#define NAME	"sksteer-watch"
+
+static void say_not_permitted(struct sks_text *text)
+{
+	int scope = sks_yama_scope();
+
+	sks_text_str(text, ": not permitted");
+	if (!scope)
+		return;
+	sks_text_str(text, " (kernel.yama.ptrace_scope is ");
+	sks_text_int(text, scope);
+	sks_text_str(text, ")");
+}
 
 static void say_unreachable(const struct sks_handle *handle, const char *what, int err)
 {
@@ -27,7 +40,7 @@ static void say_unreachable(const struct sks_handle *handle, const char *what, i
 	sks_text_int(&line.text, handle->call->who->pid);
 	switch (err) {
 	case -EPERM:
-		sks_text_str(&line.text, ": not permitted");
+		say_not_permitted(&line.text);
 		break;
 	case -EXDEV:
 		sks_text_str(&line.text, ", which is in another user namespace");
@@ -57,13 +70,21 @@ bool sks_handle_enter(struct sks_handle *handle, bool meant)
 	return !err;
 }
 
+void sks_handle_blind(struct sks_handle *handle)
+{
+	sks_handle_speak(handle);
+	say_unreachable(handle, "look into", -EPERM);
+}
+
 bool sks_handle_open(struct sks_handle *handle, bool meant)
 {
 	if (!handle->call->self)
 		handle->fd = sks_caller_fd(handle->call->who, handle->call->fd);
 	if (handle->fd < 0) {
-		if (meant && handle->fd != -EBADF) /* else the kernel says so */
+		if (meant && handle->fd != -EBADF) { /* else the kernel says so */
+			sks_handle_speak(handle);
 			say_unreachable(handle, "take a socket from", handle->fd);
+		}
 		return false;
 	}
 	handle->proto = sks_fd_protocol(handle->fd);
@@ -81,6 +102,8 @@ void sks_handle_speak(struct sks_handle *handle)
 	handle->speaks = true;
 	(void)prctl(PR_SET_NAME, handle->call->who->comm, 0, 0, 0);
 	fd = sks_caller_fd(handle->call->who, STDERR_FILENO);
+	if (fd == -EPERM && !handle->call->self)
+		fd = sks_caller_reopen(handle->call->who, STDERR_FILENO);
 	if (fd >= 0)
 		(void)dup2(fd, STDERR_FILENO);
 }
@@ -90,7 +113,7 @@ static void fall_silent(const struct sks_handle *handle)
 	if (!handle->speaks)
 		return;
 	(void)dup2(STDIN_FILENO, STDERR_FILENO); /* which is /dev/null */
-	(void)prctl(PR_SET_NAME, NAME, 0, 0, 0);
+	(void)prctl(PR_SET_NAME, SKS_NAME_ACTIVE, 0, 0, 0);
 }
 
 struct sks_bound *sks_handle_bound(const struct sks_handle *handle)

@@ -32,14 +32,18 @@ static const struct sockaddr *sockaddr_of(const struct address *addr)
 	return (const struct sockaddr *)&addr->storage;
 }
 
-/* False: not an address of the Internet, or one that the kernel refuses as well. */
-static bool read_address(const struct sks_call *call, struct address *ret)
+/* -EINVAL: not an address of the Internet, or one that the kernel refuses as well. Or -errno. */
+static int read_address(const struct sks_call *call, struct address *ret)
 {
+	int err;
+
 	ret->len = (socklen_t)call->length;
-	if (call->length < sizeof(struct sockaddr_in) || call->length > sizeof(ret->storage) ||
-	    sks_caller_peek(call->who, call->address, &ret->storage, ret->len))
-		return false;
-	return !sks_prefix_from_sockaddr(sockaddr_of(ret), ret->len, &ret->place, &ret->port);
+	if (call->length < sizeof(struct sockaddr_in) || call->length > sizeof(ret->storage))
+		return -EINVAL;
+	err = sks_caller_peek(call->who, call->address, &ret->storage, ret->len);
+	if (!err && sks_prefix_from_sockaddr(sockaddr_of(ret), ret->len, &ret->place, &ret->port))
+		err = -EINVAL;
+	return err;
 }
 
 /* Will the kernel deny the port for its number alone? */
@@ -194,8 +198,12 @@ int64_t sks_handle_bind(struct sks_handle *handle)
 	struct sks_choice found;
 	struct address addr;
 	bool denied;
+	int err = read_address(handle->call, &addr);
 
-	if (!read_address(handle->call, &addr))
+	/* Of a TCP socket listen(2) says so. */
+	if (err == -EPERM && (handle->config->named | handle->config->unnamed) & SKS_UDP)
+		sks_handle_blind(handle);
+	if (err)
 		return SKS_CALL_CONTINUE;
 	if (sks_choose(handle->config, sockaddr_of(&addr), addr.len, &found))
 		choice = &found;

@@ -97,8 +97,11 @@ int64_t sks_handle_listen(struct sks_handle *handle)
 	struct sks_moved *moved;
 	int64_t answer;
 
-	if (!sks_handle_enter(handle, false) || !sks_handle_open(handle, true) ||
-	    handle->proto != SKS_TCP)
+	if (!sks_handle_enter(handle, false))
+		return SKS_CALL_CONTINUE;
+	if (!sks_handle_open(handle, true) && handle->fd == -EPERM && handle->config->strict)
+		return -EPERM; /* it may be one that a clause speaks of */
+	if (handle->proto != SKS_TCP)
 		return SKS_CALL_CONTINUE;
 	moved = sks_moved_any() ? sks_moved_find(handle->fd) : NULL;
 	if (moved) {

@@ -224,6 +224,14 @@ int sks_caller_fd(const struct sks_caller *who, int fd)
 	return copy < 0 ? -errno : (int)copy;
 }
 
+int sks_caller_reopen(const struct sks_caller *who, int fd)
+{
+	char name[32];
+
+	(void)snprintf(name, sizeof(name), "fd/%d", fd);
+	return open_of(who->tid, name, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY);
+}
+
 bool sks_caller_closes_on_exec(const struct sks_caller *who, int fd)
 {
 	char name[32], info[512];

@@ -40,6 +40,11 @@ int sks_caller_become(const struct sks_caller *who, const struct sks_caller *sel
 
 /* A CLOEXEC copy of a descriptor, or -errno. */
 int sks_caller_fd(const struct sks_caller *who, int fd);
+/*
+ * The same file, opened anew to write to it, or -errno: Yama forbids the former, not this. With our
+ * rights, so only where they are the caller's.
+ */
+int sks_caller_reopen(const struct sks_caller *who, int fd);
 bool sks_caller_closes_on_exec(const struct sks_caller *who, int fd);
 
 /* All size bytes, or -errno. */

@@ -26,6 +26,15 @@
 #define POLL_MS	   20
 #define READY_FD   3
 
+void sks_embed_stand_by(const char *path, const uint8_t instance[SKS_INSTANCE_SIZE])
+{
+	struct sks_request req = { .version = SKS_WIRE_VERSION, .op = SKS_OP_ATTEND };
+	struct sks_reply reply;
+
+	memcpy(req.instance, instance, sizeof(req.instance));
+	(void)sks_wire_call(path, &req, NULL, -1, ATTEND_MS, &reply, NULL);
+}
+
 int sks_embed_attend(const char *path, struct sks_reply *ret_reply)
 {
 	struct sks_request req = { .version = SKS_WIRE_VERSION, .op = SKS_OP_ATTEND };

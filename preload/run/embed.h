@@ -8,6 +8,12 @@
 #include "../../common/wire.h"
 
 /*
+ * Tells the helper at path that this process stands by in the supervisor of that instance, so that
+ * it can say so where that is killed. Takes up to 1 s, and nobody minds if it fails.
+ */
+void sks_embed_stand_by(const char *path, const uint8_t instance[SKS_INSTANCE_SIZE]);
+
+/*
  * Asks the helper at path to stay while this process, and so the command that it becomes, lives.
  * 0: *ret_reply is its answer. Else -errno of sks_wire_call().
  */

@@ -34,6 +34,9 @@ bool sks_handle_enter(struct sks_handle *handle, bool meant);
  */
 bool sks_handle_open(struct sks_handle *handle, bool meant);
 
+/* Says that the caller's memory can't be read, where some clause may be about it. */
+void sks_handle_blind(struct sks_handle *handle);
+
 /* Lets the library's lines reach the caller's stderr, and the helper see the caller's name. */
 void sks_handle_speak(struct sks_handle *handle);
 

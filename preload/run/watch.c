@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -20,10 +21,14 @@
 #include "../memory.h"
 #include "answer.h"
 #include "filter.h"
+#include "yama.h"
 
 #define READY_MS 5000
 
-/* What the supervisor says: before the filter is there, and when it has the notifications. */
+/*
+ * What the supervisor says: when it is there, when it has had a look at the command, and when it
+ * has the notifications.
+ */
 struct word {
 	int err;
 	pid_t pid;
@@ -56,8 +61,8 @@ static void rename_self(char **argv, pid_t command)
 	for (char **arg = argv; *arg == end; arg++)
 		end += strlen(*arg) + 1;
 	memset(argv[0], 0, (size_t)(end - argv[0]));
-	(void)snprintf(argv[0], (size_t)(end - argv[0]), "sksteer-watch %d", (int)command);
-	(void)prctl(PR_SET_NAME, "sksteer-watch", 0, 0, 0);
+	(void)snprintf(argv[0], (size_t)(end - argv[0]), SKS_NAME_ACTIVE " %d", (int)command);
+	(void)prctl(PR_SET_NAME, SKS_NAME_ACTIVE, 0, 0, 0);
 }
 
 /* Nothing of the command's stays here: no terminal, no pipe, no directory, no signal. */
@@ -101,7 +106,7 @@ static int try_reach(pid_t command)
 	return fd < 0 && fd != -EBADF ? fd : 0;
 }
 
-static int prepare(pid_t command, struct sks_answer *answer)
+static int prepare(struct sks_answer *answer)
 {
 	/* It notes what stderr is, and that is still the command's. */
 	const struct sks_config *config = sks_config_get();
@@ -113,26 +118,34 @@ static int prepare(pid_t command, struct sks_answer *answer)
 	answer->shared = share(sizeof(*answer->shared));
 	err = answer->shared ? share_memory() : -ENOMEM;
 	err = err ? err : sks_caller_read(0, &answer->self);
-	err = err ? err : detach(&answer->conn);
-	return err ? err : try_reach(command);
+	return err ? err : detach(&answer->conn);
+}
+
+/* False: there is no more to be done. */
+static bool say(int conn, const struct word *word)
+{
+	return !sks_wire_send(conn, word, sizeof(*word), NULL, 0, -1) && !word->err;
 }
 
 /* Does not return. The command may ptrace others of its user: not us, who may be root's. */
 static void supervise(char **argv, pid_t command, int conn)
 {
-	struct sks_answer answer = { .listener = -1, .spare = -1, .conn = conn };
+	struct sks_answer answer = { .listener = -1, .spare = -1, .title = argv[0], .conn = conn };
 	struct word word = { .pid = getpid() };
 	char byte;
 
 	rename_self(argv, command);
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	word.err = prepare(command, &answer);
-	if (sks_wire_send(answer.conn, &word, sizeof(word), NULL, 0, -1) || word.err)
+	word.err = prepare(&answer);
+	if (!say(answer.conn, &word) ||
+	    sks_wire_recv(answer.conn, &byte, 1, 0, &answer.listener) != 1)
 		_exit(1);
-	if (sks_wire_recv(answer.conn, &byte, 1, 0, &answer.listener) != 1 || answer.listener < 0)
+	word.err = try_reach(command);
+	if (!say(answer.conn, &word) ||
+	    sks_wire_recv(answer.conn, &byte, 1, 0, &answer.listener) != 1 || answer.listener < 0)
 		_exit(1);
 	sks_answer_keep_spare(&answer);
-	(void)sks_wire_send(answer.conn, &word, sizeof(word), NULL, 0, -1);
+	(void)say(answer.conn, &word);
 	(void)close(sks_take_fd(&answer.conn));
 	sks_answer_serve(&answer);
 	_exit(0);
@@ -175,31 +188,54 @@ static int spawn(char **argv, int conn)
 	_exit(grandchild < 0 ? 1 : 0);
 }
 
+/* It goes on at our word, with which it gets a descriptor, or -1. */
+static int ask(int conn, int fd)
+{
+	struct word word;
+	int err = sks_wire_send(conn, "", 1, NULL, 0, fd);
+
+	return err ? err : await_word(conn, &word);
+}
+
+/* Yama's ptrace_scope 1 asks for it. It holds beyond execve(2), and not for children. */
+static int let_look(int conn, pid_t supervisor)
+{
+	(void)prctl(PR_SET_PTRACER, supervisor, 0, 0, 0);
+	return ask(conn, -1);
+}
+
 /* From the filter on, there has to be somebody who answers. */
-static int hand_over(int conn, pid_t supervisor)
+static int hand_over(int conn)
 {
 	CLEANUP_FD int listener = -1;
-	struct word word;
-	int err;
+	int err = sks_filter_install(&listener);
 
-#ifdef PR_SET_PTRACER /* Yama's ptrace_scope 1: only an ancestor may take descriptors, else */
-	(void)prctl(PR_SET_PTRACER, supervisor, 0, 0, 0);
-#else
-	(void)supervisor;
-#endif
-	err = sks_filter_install(&listener);
 	if (err == -EBUSY)
 		warnx("the command runs under a supervisor of system calls already");
 	else if (err)
 		warnx("cannot supervise system calls: %s", strerror(-err));
 	if (err)
 		return err;
-	err = sks_wire_send(conn, "", 1, NULL, 0, listener);
-	err = err ? err : await_word(conn, &word);
+	err = ask(conn, listener);
 	if (!err)
 		return 0;
 	warnx("the supervisor of system calls has failed: %s", strerror(-err));
 	return -ECANCELED;
+}
+
+static void say_unable(int err)
+{
+	int scope = err == -EPERM || err == -EACCES ? sks_yama_scope() : 0;
+
+	if (scope)
+		warnx("cannot look into other processes of this user: "
+		      "kernel.yama.ptrace_scope is %d",
+		      scope);
+	else if (err == -EPERM || err == -EACCES)
+		warnx("cannot look into other processes of this user, which takes ptrace(2)'s "
+		      "permission");
+	else
+		warnx("cannot start a supervisor of system calls: %s", strerror(-err));
 }
 
 int sks_watch_start(char **argv)
@@ -215,10 +251,8 @@ int sks_watch_start(char **argv)
 	err = spawn(argv, theirs);
 	(void)close(sks_take_fd(&theirs));
 	err = err ? err : await_word(ours, &word);
-	if (err == -EPERM || err == -EACCES)
-		warnx("cannot look into other processes of this user, which takes ptrace(2)'s "
-		      "permission");
-	else if (err)
-		warnx("cannot start a supervisor of system calls: %s", strerror(-err));
-	return err ? err : hand_over(ours, word.pid);
+	err = err ? err : let_look(ours, word.pid);
+	if (err)
+		say_unable(err);
+	return err ? err : hand_over(ours);
 }
