@@ -79,7 +79,7 @@ static const char *state_of(const struct sks_space *space, uint32_t i, uint32_t 
 	return dest->proto == SKS_UDP ? "bound" : "listening";
 }
 
-static struct json_object *report_socket(const struct sks_space *space, uint32_t i, uint32_t epoch)
+struct json_object *sks_report_socket(const struct sks_space *space, uint32_t i, uint32_t epoch)
 {
 	const struct sks_slot *slot = &space->maps.slots[i];
 	const struct sks_dest *dest = &space->maps.dests[slot->dest];
@@ -124,11 +124,11 @@ static void report_sockets(const struct report *report)
 		entry = entry_of(report, space->maps.dests[slot->dest].service);
 		if (entry && sks_slot_lives(&space->maps, i))
 			json_object_array_add(entry->sockets,
-					      report_socket(space, i, report->epoch));
+					      sks_report_socket(space, i, report->epoch));
 	}
 }
 
-static struct json_object *report_route(const struct sks_route *route)
+struct json_object *sks_report_route(const struct sks_route *route)
 {
 	struct json_object *binding = json_object_new_object();
 
@@ -161,7 +161,7 @@ static void report_routes(const struct report *report)
 
 		if (entry && route->dest != SKS_DEST_GUARD &&
 		    (!i || by_precedence(route - 1, route) != 0))
-			json_object_array_add(entry->bindings, report_route(route));
+			json_object_array_add(entry->bindings, sks_report_route(route));
 	}
 }
 

@@ -40,6 +40,8 @@ static const char help_text[] =
 	"Look at, and change, what sksteer steers in this network namespace.\n"
 	"\n"
 	"  status [LABEL] [--json] [--all]  services, and what is steered to them\n"
+	"  lookup PROTO ADDR PORT [from ADDR:PORT]\n"
+	"                                   say who would get a connection, and why\n"
 	"  bind LABEL SPEC...               steer more to a label's server\n"
 	"  unbind LABEL SPEC...             steer less to it\n"
 	"  upgrade LABEL [OPTION]... -- COMMAND...\n"
@@ -82,7 +84,7 @@ static const struct option long_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-/* Of which verb an option is, where it is not of all. */
+/* Of which verbs an option is, where it is not of all. */
 static const struct {
 	int option;
 	const char *name;
@@ -90,6 +92,7 @@ static const struct {
 	const char *verb;
 } own_options[] = {
 	{ OPT_JSON, "--json", sks_ctl_status, "status" },
+	{ OPT_JSON, "--json", sks_ctl_lookup, "lookup" },
 	{ OPT_ALL, "--all", sks_ctl_status, "status" },
 	{ OPT_SIGNAL, "--signal", sks_ctl_upgrade, "upgrade" },
 	{ OPT_TIMEOUT, "--timeout", sks_ctl_upgrade, "upgrade" },
@@ -286,14 +289,42 @@ static const struct sks_verb *find_verb(const char *name)
 	return verb;
 }
 
+/* Returns text: "status", or "status and lookup". */
+static const char *list_verbs(int option, char text[64])
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < sizeof(own_options) / sizeof(own_options[0]); i++) {
+		if (own_options[i].option == option)
+			len += (size_t)snprintf(text + len, 64 - len, "%s%s", len ? " and " : "",
+						own_options[i].verb);
+	}
+	return text;
+}
+
+static bool takes(const struct sks_verb *verb, int option)
+{
+	bool is_own = false;
+
+	for (size_t i = 0; i < sizeof(own_options) / sizeof(own_options[0]); i++) {
+		if (own_options[i].option == option && own_options[i].run == verb->run)
+			return true;
+		is_own |= own_options[i].option == option;
+	}
+	return !is_own;
+}
+
 static int check_options(const struct sks_verb *verb, const struct command_line *line)
 {
+	char verbs[64];
+
 	for (size_t i = 0; i < sizeof(own_options) / sizeof(own_options[0]); i++) {
-		if (verb->run == own_options[i].run ||
-		    !(line->given >> (own_options[i].option - OPT_SOCKET) & 1))
+		int option = own_options[i].option;
+
+		if (!(line->given >> (option - OPT_SOCKET) & 1) || takes(verb, option))
 			continue;
 		warnx("%s: %s is an option of %s", verb->name, own_options[i].name,
-		      own_options[i].verb);
+		      list_verbs(option, verbs));
 		return -EINVAL;
 	}
 	return 0;

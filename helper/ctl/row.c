@@ -30,8 +30,7 @@ struct list {
 	unsigned int n;
 };
 
-/* What others named must not reach a terminal as a command to it. */
-static void put_safely(FILE *to, const char *text)
+void sks_put_safely(FILE *to, const char *text)
 {
 	for (; *text; text++)
 		(void)fputc(*text < ' ' || *text > '~' ? '?' : *text, to);
@@ -39,7 +38,7 @@ static void put_safely(FILE *to, const char *text)
 
 static void list_begin(struct list *list, const char *lead)
 {
-	put_safely(list->to, lead);
+	sks_put_safely(list->to, lead);
 	list->column += strlen(lead);
 }
 
@@ -57,7 +56,7 @@ static void list_item(struct list *list, const char *item)
 		(void)fputs("\n  ", list->to);
 		list->column = 2;
 	}
-	put_safely(list->to, item);
+	sks_put_safely(list->to, item);
 	list->column += len;
 }
 
@@ -67,19 +66,17 @@ static void put_more(FILE *to, size_t n, size_t max, const char *lead)
 		(void)fprintf(to, "%s... and %zu more", lead, n - max);
 }
 
-static void put_user(FILE *to, const struct json_object *service)
+void sks_put_user(FILE *to, uint64_t uid)
 {
-	uid_t uid = (uid_t)sks_field_number(sks_field(service, "owner"), "uid");
-	const struct passwd *user = getpwuid(uid);
+	const struct passwd *user = getpwuid((uid_t)uid);
 
 	if (user)
-		put_safely(to, user->pw_name);
+		sks_put_safely(to, user->pw_name);
 	else
-		(void)fprintf(to, "%u", uid);
+		(void)fprintf(to, "%u", (uid_t)uid);
 }
 
-/* As ss(8) writes it: *:80 accepts both families. Returns buf. */
-static char *spell_listener(const struct json_object *socket, char buf[128])
+char *sks_spell_listener(const struct json_object *socket, char buf[SKS_LISTENER_STRLEN])
 {
 	const char *address = sks_field_text(socket, "address"), *format = "%s%s:%llu/%s";
 	uint64_t ifindex = sks_field_number(socket, "ifindex");
@@ -91,7 +88,7 @@ static char *spell_listener(const struct json_object *socket, char buf[128])
 		format = "[%s%s]:%llu/%s";
 	if (ifindex)
 		(void)snprintf(interface, sizeof(interface), "%%%u", (unsigned int)ifindex);
-	(void)snprintf(buf, 128, format, address, interface,
+	(void)snprintf(buf, SKS_LISTENER_STRLEN, format, address, interface,
 		       (unsigned long long)sks_field_number(socket, "port"),
 		       sks_field_text(socket, "protocol"));
 	return buf;
@@ -121,12 +118,12 @@ static char *spell_note(const struct json_object *socket, char buf[32])
 static struct json_object *group_sockets(const struct json_object *sockets)
 {
 	struct json_object *groups = json_object_new_object(), *pids, *count;
-	char key[192], listener[128], note[32], pid[24];
+	char key[192], listener[SKS_LISTENER_STRLEN], note[32], pid[24];
 
 	for (size_t i = 0; groups && i < sks_field_length(sockets); i++) {
 		const struct json_object *socket = json_object_array_get_idx(sockets, i);
 
-		(void)snprintf(key, sizeof(key), "%s|%s", spell_listener(socket, listener),
+		(void)snprintf(key, sizeof(key), "%s|%s", sks_spell_listener(socket, listener),
 			       spell_note(socket, note));
 		(void)snprintf(pid, sizeof(pid), "%llu",
 			       (unsigned long long)sks_field_number(socket, "pid"));
@@ -177,12 +174,12 @@ static int put_sockets(FILE *listens, FILE *pids, const struct json_object *serv
 	json_object_object_foreach(groups, key, value)
 	{
 		const char *bar = strrchr(key, '|');
-		char listener[128];
+		char listener[SKS_LISTENER_STRLEN];
 
 		if (n++ >= MAX_LISTENERS)
 			continue;
 		(void)snprintf(listener, sizeof(listener), "%.*s", (int)(bar - key), key);
-		put_safely(listens, listener);
+		sks_put_safely(listens, listener);
 		(void)fputc('\n', listens);
 		put_pids(pids, value);
 		if (bar[1])
@@ -250,7 +247,7 @@ static void put_group(FILE *to, const char *where, const char *proto,
 		last = text;
 	}
 	(void)fputc('/', to);
-	put_safely(to, proto);
+	sks_put_safely(to, proto);
 	put_more(to, list.n, MAX_ITEMS, "\n  ");
 	(void)fputc('\n', to);
 }
@@ -342,8 +339,8 @@ static int fill(FILE *cells[SKS_TABLE_COLUMNS], FILE *notes, const struct json_o
 {
 	int err;
 
-	put_safely(cells[LABEL], sks_field_text(service, "label"));
-	put_user(cells[USER], service);
+	sks_put_safely(cells[LABEL], sks_field_text(service, "label"));
+	sks_put_user(cells[USER], sks_field_number(sks_field(service, "owner"), "uid"));
 	err = put_sockets(cells[LISTENS], cells[PID], service);
 	if (!err)
 		err = put_bindings(cells[STEERED], service, ports_width(screen));
