@@ -127,7 +127,9 @@ static void print_json(const struct sks_ctl *ctl, const struct sks_packet *packe
 		sks_json_add(object, "from", client);
 	}
 	json_object_object_foreach(answer, key, value)
+	{
 		json_object_object_add(object, key, json_object_get(value));
+	}
 	(void)puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
 								  JSON_C_TO_STRING_SPACED |
 								  JSON_C_TO_STRING_NOSLASHESCAPE));
