@@ -6,8 +6,12 @@ BUILD	   ?= $(if $(SANITIZE),build-sanitize,build)
 PREFIX	   ?= /usr/local
 BINDIR	   ?= $(PREFIX)/bin
 SBINDIR	   ?= $(PREFIX)/sbin
-LIBDIR	   ?= $(PREFIX)/lib
+# Where ld.so looks for a bare name: Debian has a directory for each architecture, Fedora lib64.
+LIBDIR	   ?= $(if $(filter /usr,$(PREFIX)),$(firstword $(wildcard /usr/lib/$(shell uname -m)-linux-gnu /usr/lib64) \
+	      /usr/lib),$(PREFIX)/lib)
+UNITDIR	   ?= $(PREFIX)/lib/systemd/system
 SYSCONFDIR ?= /etc
+SYSTEMD	   ?= $(shell pkg-config --exists systemd && echo yes || echo no)
 CC	   := $(if $(filter default,$(origin CC)),gcc,$(CC))
 CLANG	   ?= clang
 BPFTOOL	   ?= $(firstword $(wildcard /usr/sbin/bpftool /sbin/bpftool) bpftool)
@@ -15,7 +19,8 @@ FUZZ_SECONDS ?= 60
 CFLAGS	   ?= -O2 -g
 WARN	   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
 SAN	   := $(if $(SANITIZE),-fsanitize=address$(,)undefined -fno-sanitize-recover=undefined)
-HELPER_LIB  = $(shell pkg-config --libs libbpf libelf libmnl json-c inih libseccomp libcap-ng)
+LIBRARIES  := libbpf libelf libmnl json-c inih libseccomp libcap-ng
+HELPER_LIB  = $(shell pkg-config --libs $(LIBRARIES))
 LANGUAGE   := -std=gnu11 -D_GNU_SOURCE -I. -I$(BUILD)
 BASE_FLAGS := $(LANGUAGE) $(CPPFLAGS) $(CFLAGS)
 LIB_FLAGS  := $(BASE_FLAGS) -fPIC -fvisibility=hidden -U_FORTIFY_SOURCE -O2 -g -ffunction-sections
@@ -44,8 +49,10 @@ C_SRC	    = $(COMMON) $(LIB_SRC) $(RUN_SRC) $(HELPER_SRC) $(DAEMON_SRC) $(CTL_SR
 # What bpftool generates into these files' skeletons is not ours to mend.
 TIDY_FILES  = $(filter-out helper/bpf.c helper/bpf_copy.c helper/bpf_census.c helper/bpf_claims.c,$(C_SRC))
 SCRIPTS	    = $(wildcard scripts/* .ci/run tests/*.bash tests/*.bats) \
-	      $(filter-out %.c %.h %.py %.md,$(wildcard tests/bench/*))
-SPDX_FILES  = $(C_FILES) $(SCRIPTS) Makefile $(wildcard preload/*.map tests/*.py tests/bench/*.py packaging/*)
+	      $(filter-out %.c %.h %.py %.md,$(wildcard tests/bench/*)) $(wildcard packaging/APKBUILD packaging/debian/tests/smoke \
+	      packaging/completions/*.bash)
+SPDX_FILES  = $(C_FILES) $(SCRIPTS) Makefile $(wildcard preload/*.map tests/*.py tests/*sh tests/bench/*.py) \
+	      $(filter-out %.json,$(wildcard packaging/*.* packaging/completions/* packaging/debian/rules))
 
 Q   := $(if $(V),,@)
 # The first line of a recipe: makes room for the target, and says what comes.
@@ -57,7 +64,10 @@ tests: all $(TEST_PROGS) $(UNITS) $(if $(SANITIZE),,$(BENCH))
 remember = $(if $(subst =$(2)=,,=$(file <$(BUILD)/$(1))=),\
 	   $(shell mkdir -p $(BUILD))$(file >$(BUILD)/$(1),$(2)))
 $(call remember,flags,$(CC) $(BASE_FLAGS) $(SAN))$(call remember,paths,$(RUN_PATHS))
-$(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(SKELETON)
+$(BUILD)/features: scripts/features
+	$(call say,LOOK,for libraries)
+	$(Q)SYSTEMD=$(SYSTEMD) $< $(LIBRARIES) && touch $@
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(SKELETON) $(BUILD)/features
 	$(call say,CC,$<)
 	$(Q)$(CC) $(BASE_FLAGS) $(WARN) $(SAN) $(OBJ_FLAGS) -MMD -MP -c -o $@ $<
 $(BUILD)/pic/%.o: %.c $(BUILD)/flags
@@ -73,7 +83,7 @@ $(BUILD)/libsksteer.so: $(patsubst %.c,$(BUILD)/pic/%.o,$(LIB_SRC) $(COMMON)) $(
 		-Wl,-z,now,-z,noseparate-code,-z,norelro,--gc-sections,--hash-style=gnu -o $@ \
 		$(addprefix -Wl$(,)--version-script=,$(filter %.map,$^)) $(filter %.o,$^)
 $(BUILD)/libhelper.a: $(call objs,$(HELPER_SRC))
-$(BUILD)/fuzz/all.a: $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(HELPER_SRC) $(COMMON) helper/ctl/row.c helper/ctl/table.c)
+$(BUILD)/fuzz/all.a: $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(HELPER_SRC) $(COMMON) $(patsubst %,helper/ctl/%.c,draw flow grouped spell))
 $(BUILD)/libhelper.a $(BUILD)/fuzz/all.a:
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
@@ -132,18 +142,8 @@ lint: $(SKELETON)
 		'-DSKS_SBINDIR=""' '-DSKS_LIBDIR=""' 2>/dev/null
 
 install: all
-	install -D -m 755 -t $(DESTDIR)$(BINDIR) $(BUILD)/sksteer-run
-	install -D -m 755 -t $(DESTDIR)$(SBINDIR) $(BUILD)/sksteerd $(BUILD)/sksteerctl
-	install -D -m 644 -t $(DESTDIR)$(LIBDIR) $(BUILD)/libsksteer.so
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include preload/sksteer.h
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man3 docs/sksteer.3
-	sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|' packaging/sksteer.pc.in | \
-		install -D -m 644 /dev/stdin $(DESTDIR)$(LIBDIR)/pkgconfig/sksteer.pc
-	install -D -m 644 packaging/policy.conf $(DESTDIR)$(SYSCONFDIR)/sksteer/policy.conf.example
-	$(if $(DESTDIR),,/sbin/ldconfig)
-uninstall:
-	rm -f $(addprefix $(DESTDIR),$(BINDIR)/sksteer-run $(SBINDIR)/sksteerd $(SBINDIR)/sksteerctl $(LIBDIR)/libsksteer.so \
-		$(LIBDIR)/pkgconfig/sksteer.pc $(PREFIX)/include/sksteer.h $(PREFIX)/share/man/man3/sksteer.3 $(SYSCONFDIR)/sksteer/policy.conf.example)
+install uninstall:
+	$(Q)env $(foreach v,BUILD DESTDIR PREFIX BINDIR SBINDIR LIBDIR UNITDIR SYSCONFDIR SYSTEMD,$v='$($v)') scripts/install $@
 clean: ; rm -rf build build-*
 .DELETE_ON_ERROR .SECONDARY:
 .PHONY: all tests check soak bench bench-dispatch fuzz lint install uninstall clean

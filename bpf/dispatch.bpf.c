@@ -4,6 +4,7 @@
  * namespace. Runs for each of them, steered or not, so a port that nobody steers costs one load.
  */
 #include <linux/bpf.h>
+#include <linux/errno.h>
 #include <linux/in.h>
 #include <bpf/bpf_helpers.h>
 
@@ -22,7 +23,12 @@ static __always_inline void count_failure(struct sks_counter *counter, long err)
 		counter->refused++;
 		return;
 	}
-	counter->errors++;
+	if (err == -ESOCKTNOSUPPORT)
+		counter->errors[SKS_FAILED_IDLE]++;
+	else if (err == -EEXIST)
+		counter->errors[SKS_FAILED_CHOSEN]++;
+	else
+		counter->errors[SKS_FAILED_OTHER]++;
 	counter->last_errno = err;
 }
 

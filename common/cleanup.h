@@ -4,6 +4,7 @@
 #define SKSTEER_CLEANUP_H
 
 #include <errno.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static inline void sks_closep(int *fd)
@@ -23,6 +24,12 @@ static inline int sks_take_fd(int *fd)
 
 	*fd = -1;
 	return ret;
+}
+
+/* Closes all from first to last. As close_range(2), which musl does not declare. */
+static inline int sks_close_range(unsigned int first, unsigned int last)
+{
+	return (int)syscall(SYS_close_range, first, last, 0);
 }
 
 #endif

@@ -21,7 +21,7 @@
  * A change of anything below is a new layout. The link's pin, and that the map "ports" begins with
  * these two words, are the same in all: so a version knows what another one has left.
  */
-#define SKS_LAYOUT 5u
+#define SKS_LAYOUT 6u
 #define SKS_MAGIC  0x736b7374u
 
 /* A port's entry: 0 passes, a small value is a destination on any address, otherwise a rule. */
@@ -89,7 +89,7 @@ struct sks_head {
 	__u64 netns_cookie; /* SO_NETNS_COOKIE, which tells it from all others; 0: unknown */
 	/* ip_local_port_range as it was last seen: ranges yield there. Both 0: not seen yet. */
 	__u16 local_first, local_last;
-	__u32 reserved_word;
+	__u32 counting; /* odd while counters pass from a destination that is gone to its service */
 	__u64 reserved;
 };
 
@@ -235,10 +235,18 @@ struct sks_group {
 	__u16 place[SKS_GROUP_PLACES];
 };
 
+/* Why bpf_sk_assign failed. */
+enum sks_failure {
+	SKS_FAILED_IDLE, /* ESOCKTNOSUPPORT: a UDP socket that has connected, a listener shut down */
+	SKS_FAILED_CHOSEN, /* EEXIST: another program of the namespace has chosen a socket before */
+	SKS_FAILED_OTHER,
+	SKS_FAILURES
+};
+
 struct sks_counter {
 	__u64 steered;
 	__u64 refused; /* no socket */
-	__u64 errors;  /* bpf_sk_assign failed */
+	__u64 errors[SKS_FAILURES];
 	__s64 last_errno;
 };
 
@@ -263,7 +271,8 @@ struct sks_service {
 	__u32 named;	/* has a label of its own, and outlives its sockets */
 	char label[64]; /* or @COMM-PID; NUL-terminated */
 	struct sks_owner owner[2];
-	struct sks_counter past[2]; /* SKS_V4, SKS_V6: of destinations that are gone */
+	struct sks_counter past[2][2]; /* [SKS_TCP, SKS_UDP][SKS_V4, SKS_V6]: of destinations that
+					  are gone */
 };
 
 enum sks_source {
@@ -344,10 +353,10 @@ _Static_assert(sizeof(struct sks_rule6) == 192, "map layout");
 _Static_assert(sizeof(struct sks_trie_key) == 24, "map layout");
 _Static_assert(sizeof(struct sks_dest) == 64, "map layout");
 _Static_assert(sizeof(struct sks_slot) == 64, "map layout");
-_Static_assert(sizeof(struct sks_counter) == 32, "map layout");
+_Static_assert(sizeof(struct sks_counter) == 48, "map layout");
 _Static_assert(sizeof(struct sks_group) == 512, "map layout");
 _Static_assert(sizeof(struct sks_owner) == 48, "map layout");
-_Static_assert(sizeof(struct sks_service) == 240, "map layout");
+_Static_assert(sizeof(struct sks_service) == 368, "map layout");
 _Static_assert(sizeof(struct sks_binding) == 64, "map layout");
 
 #endif

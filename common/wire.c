@@ -131,6 +131,20 @@ int sks_wire_recv(int conn, void *buf, size_t size, int flags, int *ret_fd)
 	return len;
 }
 
+/* Which flags an operation has, in the place of a scope. */
+static uint32_t flags_of(uint16_t op)
+{
+	switch (op) {
+	case SKS_OP_REGISTER:
+		return SKS_REGISTER_ANSWERS;
+	case SKS_OP_STATUS:
+	case SKS_OP_WATCH:
+		return SKS_EVERYWHERE;
+	default:
+		return 0;
+	}
+}
+
 /*
  * CHECK may say, OPEN and REPLY_SOCKET say, which address and port bind(2) is asked for; REGISTER a
  * port.
@@ -143,9 +157,7 @@ static bool address_is_sound(const struct sks_request *req)
 	switch (req->family) {
 	case 0:
 		return (!req->port || req->op == SKS_OP_REGISTER) && !must &&
-		       !(req->op == SKS_OP_REGISTER ? req->flags & ~SKS_REGISTER_ANSWERS
-						    : req->scope) &&
-		       all_zero(req->addr, sizeof(req->addr));
+		       !(req->flags & ~flags_of(req->op)) && all_zero(req->addr, sizeof(req->addr));
 	case AF_INET:
 		return may && !req->scope && all_zero(req->addr + 4, sizeof(req->addr) - 4);
 	case AF_INET6:
@@ -187,7 +199,7 @@ int sks_request_check(const struct sks_request *req, size_t record_len)
 		return -EPROTO;
 	if (req->spec_len > SKS_SPEC_MAX || record_len != sizeof(*req) + req->spec_len)
 		return -EPROTO;
-	if (req->op < SKS_OP_CHECK || req->op > SKS_OP_REPLY_SOCKET || req->mode > SKS_MODE_STANDBY)
+	if (req->op < SKS_OP_CHECK || req->op > SKS_OP_WATCH || req->mode > SKS_MODE_STANDBY)
 		return -EPROTO;
 	if (!address_is_sound(req))
 		return -EPROTO;

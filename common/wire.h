@@ -51,6 +51,10 @@ enum sks_op {
 				     steered to the registered socket that has the cookie, so that
 				     answers leave from there. The sender is the service's
 				     user, or has been given the token */
+	SKS_OP_TALLY = 14,	  /* the reply's text: what the helper counts of itself, as a JSON
+				     object;      for root and the helper's own group */
+	SKS_OP_WATCH = 15, /* the reply's fd: a SOCK_SEQPACKET socket from which events are read,
+			      each a JSON object, until the helper ends (helper/events.h) */
 };
 
 enum sks_mode {
@@ -71,6 +75,11 @@ enum sks_place {
 
 /* Of a UDP socket: its process answers from where it was asked, by reply sockets. */
 #define SKS_REGISTER_ANSWERS 1u
+/*
+ * STATUS and WATCH: of every network namespace, not only the sender's; for root and the helper's
+ * own group. STATUS then brings {"namespaces": [...]}.
+ */
+#define SKS_EVERYWHERE 1u
 
 struct sks_greeting {
 	uint16_t version;
@@ -103,7 +112,7 @@ struct sks_request {
 	};
 	union {
 		uint32_t scope; /* OPEN, REPLY_SOCKET: sin6_scope_id; else 0 */
-		uint32_t flags; /* REGISTER: SKS_REGISTER_... */
+		uint32_t flags; /* REGISTER: SKS_REGISTER_...; STATUS, WATCH: SKS_EVERYWHERE */
 	};
 	uint32_t pid;	 /* WEIGHT, as its sender sees it; else 0 */
 	uint64_t cookie; /* REPLY_SOCKET: SO_COOKIE of the registered socket; else 0 */

@@ -14,6 +14,7 @@
 
 #include "../common/cleanup.h"
 #include "bpf_load.h"
+#include "counter.h"
 #include "kernel.h"
 
 struct replacement {
@@ -101,16 +102,19 @@ static void count_rest(struct replacement *r, int old_counters)
 {
 	for (uint32_t key = 0; key < r->maps->entries[SKS_MAP_COUNTERS]; key++) {
 		const struct sks_counter *before = &r->counted[key];
-		struct sks_counter *past, now;
+		const struct sks_dest *dest = &r->maps->dests[key / 2];
+		struct sks_counter now;
 
 		if (!is_counted(r, key) || sks_bpf_sum_counter(old_counters, key, &now))
 			continue;
-		past = &r->maps->services[r->maps->dests[key / 2].service].past[key % 2];
-		past->steered += now.steered - before->steered;
-		past->refused += now.refused - before->refused;
-		past->errors += now.errors - before->errors;
-		if (now.errors != before->errors)
-			past->last_errno = now.last_errno;
+		now.steered -= before->steered;
+		now.refused -= before->refused;
+		for (int i = 0; i < SKS_FAILURES; i++)
+			now.errors[i] -= before->errors[i];
+		if (!sks_counter_errors(&now))
+			now.last_errno = 0;
+		sks_counter_add(&r->maps->services[dest->service].past[dest->proto & 1][key % 2],
+				&now);
 	}
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bpf_load.h"
+#include "counter.h"
 
 int sks_bpf_put_socket(const struct sks_maps *maps, uint32_t slot, int sock)
 {
@@ -125,19 +126,16 @@ static struct sks_counter sum_of(const struct sks_counter *each, int cpus)
 {
 	struct sks_counter sum = {};
 
-	for (int i = 0; i < cpus; i++) {
-		sum.steered += each[i].steered;
-		sum.refused += each[i].refused;
-		sum.errors += each[i].errors;
-		if (each[i].last_errno)
-			sum.last_errno = each[i].last_errno;
-	}
+	for (int i = 0; i < cpus; i++)
+		sks_counter_add(&sum, &each[i]);
 	return sum;
 }
 
 static bool is_zero(const struct sks_counter *sum)
 {
-	return !sum->steered && !sum->refused && !sum->errors;
+	static const struct sks_counter zero;
+
+	return !memcmp(sum, &zero, sizeof(zero));
 }
 
 int sks_bpf_copy_counter(int from, int to, uint32_t key, struct sks_counter *ret_sum)

@@ -13,12 +13,14 @@
 #include "conflict.h"
 #include "dest.h"
 #include "enter.h"
+#include "events.h"
 #include "instance.h"
 #include "log.h"
 #include "moved.h"
 #include "policy.h"
 #include "reply_end.h"
 #include "slot.h"
+#include "tally.h"
 
 /* What a change of some ports is made of. */
 struct plan {
@@ -120,6 +122,14 @@ static uint32_t open_before(const struct sks_change *change, const struct sks_de
 	return families;
 }
 
+/* Cannot fail. */
+static void commit(struct sks_space *space)
+{
+	sks_event_owners(space);
+	sks_store_commit(space);
+	sks_compile_publish(space);
+}
+
 static bool takes_over(const struct sks_change *change, uint32_t i)
 {
 	const struct sks_slot *slot = &change->space->maps.slots[i];
@@ -143,8 +153,7 @@ static void publish_promotion(struct sks_change *change)
 			(uint8_t)open_before(change, &space->maps.dests[space->maps.slots[i].dest]);
 		sks_slot_link(space, i, before[i], -1);
 	}
-	sks_store_commit(space);
-	sks_compile_publish(space);
+	commit(space);
 	for (uint32_t i = 1; i < space->n_slots; i++) {
 		if (!takes_over(change, i))
 			continue;
@@ -162,8 +171,7 @@ static void publish(struct sks_change *change, uint32_t slot)
 
 	if (serves)
 		sks_slot_link(space, slot, before, change->fd);
-	sks_store_commit(space);
-	sks_compile_publish(space);
+	commit(space);
 	if (serves)
 		sks_slot_link(space, slot, ~before, change->fd);
 }
@@ -182,6 +190,10 @@ int sks_change_finish(struct sks_change *change)
 			publish_promotion(change);
 		else
 			publish(change, slot);
+		if (slot) {
+			sks_tally.registrations++;
+			sks_event_registered(change->space, slot);
+		}
 		sks_replies_end(change->space, change->netns, &change->replies);
 		return 0;
 	}
@@ -230,8 +242,7 @@ int sks_change_republish(struct sks_space *space)
 		sks_store_abort(space);
 		return err;
 	}
-	sks_store_commit(space);
-	sks_compile_publish(space);
+	commit(space);
 	sks_replies_end(space, netns, &replies);
 	return 0;
 }

@@ -17,6 +17,12 @@ void sks_groups_of_conn(int conn, struct sks_peer *peer);
  */
 int sks_groups_of_user(struct sks_peer *peer);
 
+/*
+ * May it read what is everybody's? Root, and the helper's own group, whose are the pins, too. Its
+ * groups have been set.
+ */
+bool sks_peer_sees_all(const struct sks_peer *peer);
+
 bool sks_peer_has_group(const struct sks_peer *peer, gid_t gid);
 
 #endif

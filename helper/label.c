@@ -5,6 +5,7 @@
 
 #include "change.h"
 #include "dest.h"
+#include "events.h"
 #include "instance.h"
 #include "join.h"
 #include "log.h"
@@ -52,8 +53,10 @@ static void drop_sockets(struct sks_space *space, uint16_t service)
 	for (uint32_t i = 1; i < space->n_slots; i++) {
 		const struct sks_slot *slot = &space->maps.slots[i];
 
-		if (slot->cookie && space->maps.dests[slot->dest].service == service)
-			sks_slot_drop(space, i);
+		if (!slot->cookie || space->maps.dests[slot->dest].service != service)
+			continue;
+		sks_event_closed(space, i, "its label was unregistered");
+		sks_slot_drop(space, i);
 	}
 }
 

@@ -8,12 +8,14 @@
 
 #include "binding.h"
 #include "claims.h"
+#include "counter.h"
 #include "exclusive.h"
 #include "instance.h"
 #include "json.h"
-#include "row.h"
 #include "report.h"
+#include "report_counters.h"
 #include "resolve.h"
+#include "row.h"
 #include "slot.h"
 #include "space.h"
 
@@ -23,7 +25,7 @@
 struct entry {
 	bool told; /* one of those that were asked for */
 	struct json_object *sockets, *bindings, *waiting, *left_out;
-	struct sks_counter sums[2]; /* SKS_V4, SKS_V6 */
+	struct sks_counter sums[2][2]; /* [SKS_TCP, SKS_UDP][SKS_V4, SKS_V6] */
 };
 
 /* While one report is made. Each record is looked at once, and goes to its service's entry. */
@@ -212,45 +214,14 @@ static void sum_counters(const struct report *report)
 		const struct sks_dest *dest = &space->maps.dests[i];
 		struct entry *entry = entry_of(report, dest->service);
 
-		if (!entry || !sks_alive(dest->born, dest->died, report->epoch))
+		/* Also of one that has died, until the helper has moved what it counted. */
+		if (!entry || !dest->born || dest->born > report->epoch)
 			continue;
 		for (uint32_t family = SKS_V4; family <= SKS_V6; family++) {
 			if (!sks_bpf_counter(&space->maps, i, family, &one))
-				sks_counter_add(&entry->sums[family], &one);
+				sks_counter_add(&entry->sums[dest->proto & 1][family], &one);
 		}
 	}
-}
-
-static struct json_object *report_counter(const struct sks_counter *counter)
-{
-	struct json_object *object = json_object_new_object();
-
-	sks_json_add_number(object, "steered", counter->steered);
-	sks_json_add_number(object, "refused", counter->refused);
-	sks_json_add_number(object, "errors", counter->errors);
-	return object;
-}
-
-/* The kernel's errors are negative. */
-static struct json_object *report_family(const struct sks_counter *counter)
-{
-	struct json_object *object = report_counter(counter);
-	int64_t last = counter->last_errno;
-
-	sks_json_add_number(object, "last_errno", (uint64_t)(last < 0 ? -last : last));
-	return object;
-}
-
-static struct json_object *report_counters(const struct entry *entry)
-{
-	struct sks_counter sum = entry->sums[SKS_V4];
-	struct json_object *counters;
-
-	sks_counter_add(&sum, &entry->sums[SKS_V6]);
-	counters = report_counter(&sum);
-	sks_json_add(counters, "ipv4", report_family(&entry->sums[SKS_V4]));
-	sks_json_add(counters, "ipv6", report_family(&entry->sums[SKS_V6]));
-	return counters;
 }
 
 /* The entry's lists go into it. */
@@ -267,7 +238,7 @@ static struct json_object *report_service(const struct sks_service *service, str
 	sks_json_add(object, "bindings", entry->bindings);
 	sks_json_add(object, "waiting", entry->waiting);
 	sks_json_add(object, "left_out", entry->left_out);
-	sks_json_add(object, "counters", report_counters(entry));
+	sks_json_add(object, "counters", sks_report_counters(entry->sums));
 	*entry = (struct entry){};
 	return object;
 }
@@ -285,8 +256,7 @@ static void begin_entries(const struct report *report, const uint8_t *told)
 		entry->bindings = json_object_new_array();
 		entry->waiting = json_object_new_array();
 		entry->left_out = json_object_new_array();
-		entry->sums[SKS_V4] = service->past[SKS_V4];
-		entry->sums[SKS_V6] = service->past[SKS_V6];
+		memcpy(entry->sums, service->past, sizeof(entry->sums));
 	}
 }
 
@@ -378,14 +348,16 @@ out:
 struct json_object *sks_report(const struct sks_space *space, uint32_t uid, const char *label)
 {
 	struct json_object *object = NULL;
-	uint32_t epoch;
+	uint32_t epoch, counting;
 
 	/* A helper at work meanwhile may have freed records of the epoch that we began with. */
 	for (int tries = 0; tries < READ_TRIES; tries++) {
+		counting = sks_counting(&space->maps);
 		epoch = sks_epoch(&space->maps);
 		json_object_put(object);
 		object = report_once(space, uid, label, epoch);
-		if (epoch == sks_epoch(&space->maps))
+		if (epoch == sks_epoch(&space->maps) && !(counting & 1) &&
+		    counting == sks_counting(&space->maps))
 			break;
 	}
 	return object;

@@ -5,10 +5,14 @@
 #include <string.h>
 
 #include "../common/cleanup.h"
+#include "events.h"
+#include "groups.h"
 #include "handout.h"
 #include "inside.h"
+#include "json.h"
 #include "report.h"
 #include "request.h"
+#include "tally.h"
 
 /* By cookies where there are any: they are never used again. */
 int sks_ask_netns(struct sks_asked *asked)
@@ -31,18 +35,45 @@ int sks_ask_netns(struct sks_asked *asked)
 	return 0;
 }
 
+/* {"namespaces": [...]} */
+static struct json_object *report_everywhere(const struct sks_asked *asked)
+{
+	struct json_object *all = json_object_new_object(), *list = json_object_new_array();
+
+	for (size_t i = 0; i < asked->spaces->n; i++)
+		json_object_array_add(list, sks_report(asked->spaces->spaces[i], SKS_UID_ALL,
+						       asked->req->label));
+	sks_json_add(all, "namespaces", list);
+	return all;
+}
+
+static struct json_object *report_of(struct sks_asked *asked)
+{
+	bool everybody = sks_peer_sees_all(&asked->peer);
+	struct sks_space *space;
+
+	if (asked->req->flags & SKS_EVERYWHERE) {
+		if (everybody)
+			return report_everywhere(asked);
+		(void)sks_refuse(&asked->verdict, -EPERM,
+				 "every namespace is for root and the helper's group");
+		return NULL;
+	}
+	space = sks_spaces_find(asked->spaces, asked->netns_ino);
+	if (space)
+		return sks_report(space, everybody ? SKS_UID_ALL : asked->peer.uid,
+				  asked->req->label);
+	(void)sks_refuse(&asked->verdict, -ENOENT, "nothing is loaded in this namespace");
+	return NULL;
+}
+
 void sks_ask_status(struct sks_asked *asked)
 {
-	struct sks_space *space = sks_spaces_find(asked->spaces, asked->netns_ino);
-	uint32_t uid = asked->peer.root ? SKS_UID_ALL : asked->peer.uid;
-	struct json_object *report;
+	struct json_object *report = report_of(asked);
 	int fd;
 
-	if (!space) {
-		(void)sks_refuse(&asked->verdict, -ENOENT, "nothing is loaded in this namespace");
+	if (asked->verdict.err)
 		return;
-	}
-	report = sks_report(space, uid, asked->req->label);
 	fd = report ? sks_handout(json_object_to_json_string(report), asked->peer.uid) : -ENOMEM;
 	json_object_put(report);
 	if (fd == -EDQUOT)
@@ -54,13 +85,19 @@ void sks_ask_status(struct sks_asked *asked)
 		asked->ret_fd = fd;
 }
 
+static bool needs_maps(const struct sks_request *req)
+{
+	return req->op != SKS_OP_UNLOAD && req->op != SKS_OP_TALLY && req->op != SKS_OP_WATCH &&
+	       (req->op != SKS_OP_STATUS || !(req->flags & SKS_EVERYWHERE));
+}
+
 /* Only to be taken out: whatever else is asked for, there are no maps that we could trust.
  */
 static bool is_unusable(struct sks_asked *asked)
 {
 	char why[SKS_PINS_WHYLEN];
 
-	if (asked->req->op == SKS_OP_UNLOAD ||
+	if (!needs_maps(asked->req) ||
 	    !sks_spaces_are_unusable(asked->spaces, asked->netns_ino, why))
 		return false;
 	(void)sks_refuse(&asked->verdict, -EUCLEAN, "%s", why);
@@ -119,7 +156,7 @@ struct sks_change sks_ask_change(struct sks_asked *asked, struct sks_space *spac
 	};
 }
 
-void sks_ask(struct sks_asked *asked)
+static void dispatch(struct sks_asked *asked)
 {
 	if (asked->req->op != SKS_OP_REPLY_SOCKET && *asked->req->label &&
 	    !sks_label_is_valid(asked->req->label)) {
@@ -165,7 +202,28 @@ void sks_ask(struct sks_asked *asked)
 	case SKS_OP_REPLY_SOCKET:
 		sks_ask_reply_socket(asked);
 		break;
+	case SKS_OP_TALLY:
+		sks_ask_tally(asked);
+		break;
+	case SKS_OP_WATCH:
+		sks_ask_watch(asked);
+		break;
 	default:
 		(void)sks_refuse(&asked->verdict, -EPROTO, "unknown operation %u", asked->req->op);
 	}
+}
+
+static bool is_for_ports(const struct sks_request *req)
+{
+	return req->op == SKS_OP_CHECK || req->op == SKS_OP_REGISTER || req->op == SKS_OP_OPEN ||
+	       req->op == SKS_OP_BIND;
+}
+
+void sks_ask(struct sks_asked *asked)
+{
+	dispatch(asked);
+	if (asked->verdict.err >= 0 || !is_for_ports(asked->req))
+		return;
+	sks_tally.denials++;
+	sks_event_denied(asked);
 }

@@ -39,6 +39,8 @@ void sks_ask_shared(struct sks_asked *asked);
 void sks_ask_status(struct sks_asked *asked);
 void sks_ask_open(struct sks_asked *asked);
 void sks_ask_reply_socket(struct sks_asked *asked);
+void sks_ask_tally(struct sks_asked *asked);
+void sks_ask_watch(struct sks_asked *asked);
 
 /* Refuses the descriptor, -EXDEV, unless it is of the connection's namespace. 0 or the verdict's
  * err. */

@@ -24,6 +24,7 @@
 #include "request.h"
 #include "server.h"
 #include "stranger.h"
+#include "watchers.h"
 #include "yield.h"
 
 /* What has gone is to be noticed within a second. How often we look: */
@@ -270,6 +271,7 @@ static void housekeep(const struct sks_server *server, int64_t now)
 	}
 	if (now >= next_look) {
 		sks_handouts_forget();
+		sks_watchers_settle();
 		look(server->spaces, now);
 	}
 }

@@ -30,7 +30,7 @@ struct sks_service *sks_service_find(struct sks_space *space, uint32_t uid, cons
 }
 
 /* For people only: a process may name itself as it likes, so only what a label may have is kept. */
-static void read_comm(pid_t pid, char ret[16])
+void sks_service_comm(pid_t pid, char ret[16])
 {
 	char path[32];
 	CLEANUP_FD int fd = -1;
@@ -58,7 +58,7 @@ int sks_service_add(struct sks_space *space, const struct sks_peer *peer, const 
 		return err;
 	service->uid = peer->uid;
 	service->named = *label != '\0';
-	read_comm(peer->pid, comm);
+	sks_service_comm(peer->pid, comm);
 	if (*label)
 		(void)snprintf(service->label, sizeof(service->label), "%s", label);
 	else

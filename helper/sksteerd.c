@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,12 +22,14 @@
 #include "inside.h"
 #include "listen.h"
 #include "log.h"
+#include "manager.h"
 #include "policy_file.h"
 #include "policy_load.h"
 #include "process.h"
 #include "roles.h"
 #include "server.h"
 #include "stranger.h"
+#include "tally.h"
 
 #define DEFAULT_BPFFS "/sys/fs/bpf/sksteer"
 
@@ -54,7 +57,10 @@ static void usage(FILE *to)
 		"                       %s, if it is there); read again on SIGHUP\n"
 		"  --idle-exit SECONDS  unload everything and exit when nothing was left for so "
 		"long\n"
-		"  --ready-fd N         write a newline to descriptor N and close it when ready\n",
+		"  --ready-fd N         write a newline to descriptor N and close it when ready\n"
+		"  -h, --help           show this help\n"
+		"\n"
+		"More in sksteerd(8) and sksteer-policy(5).\n",
 		SKS_SOCKET_PATH, DEFAULT_BPFFS, SKS_POLICY_PATH);
 }
 
@@ -199,7 +205,23 @@ static int fail(const char *what, const char *quoted, int err)
 /* What the helper holds as long as it lives. */
 struct held {
 	int lock, pins, listener, named;
+	bool passed; /* the listener, by a service manager that keeps it when we end */
 };
+
+/* At the path and by its name: what was passed, or our own. 0 or -errno. */
+static int listen_at(const char *path, struct held *held)
+{
+	int err = sks_manager_listeners(path, &held->listener, &held->named);
+
+	if (err)
+		return err;
+	held->passed = held->listener >= 0;
+	if (!held->passed)
+		held->listener = sks_listen(path);
+	if (held->listener >= 0 && held->named < 0)
+		held->named = sks_listen_named(path);
+	return held->listener < 0 ? held->listener : 0;
+}
 
 /* All that needs more rights than the judge keeps. 0, or what main() is to return. */
 static int prepare(const struct options *opt, struct sks_spaces *spaces, struct held *held)
@@ -220,10 +242,10 @@ static int prepare(const struct options *opt, struct sks_spaces *spaces, struct 
 	if (held->pins < 0)
 		return fail("another helper uses", opt->bpffs, held->pins);
 	sks_claims_open(opt->bpffs);
-	held->listener = sks_listen(opt->socket);
-	if (held->listener < 0)
-		return fail("cannot listen on", opt->socket, held->listener);
-	held->named = sks_listen_named(opt->socket);
+	err = listen_at(opt->socket, held);
+	if (err)
+		return fail("cannot listen on", opt->socket, err);
+	sks_manager_open();
 	err = sks_roles_judge();
 	return err ? fail("cannot give up rights", "", err) : 0;
 }
@@ -246,9 +268,11 @@ static int serve(const struct options *opt, struct sks_spaces *spaces, const str
 		return fail("cannot list the pins in", opt->bpffs, err);
 	sks_claims_took_up();
 	say_ready(opt->ready_fd);
+	sks_manager_ready();
 	err = sks_server_run(&server);
 	sks_roles_mourn();
-	(void)unlink(opt->socket);
+	if (!held->passed)
+		(void)unlink(opt->socket);
 	while (err == 1 && spaces->n)
 		sks_spaces_remove(spaces, spaces->spaces[0]);
 	if (err == 1)
@@ -277,14 +301,17 @@ int main(int argc, char **argv)
 {
 	static struct sks_spaces spaces;
 	struct options opt = { SKS_SOCKET_PATH, DEFAULT_BPFFS, NULL, -1, -1 };
-	struct held held = { -1, -1, -1, -1 };
+	struct held held = { -1, -1, -1, -1, false };
 	int err = parse_options(argc, argv, &opt);
 
 	if (err)
 		return err < 0 ? 2 : 0;
 	prepare_signals();
+	sks_tally_begin();
+#ifdef M_MMAP_THRESHOLD
 	/* What a namespace has taken goes back with it: set, the limit does not rise (mallopt(3)). */
 	(void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+#endif
 	(void)umask(0022);
 	if (sks_policy_load(opt.policy))
 		return 1;

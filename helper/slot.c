@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "events.h"
 #include "group.h"
 #include "slot.h"
 #include "stranger.h"
@@ -241,6 +242,7 @@ unsigned int sks_slots_drop_closed(struct sks_space *space)
 	for (uint32_t i = 1; i < space->n_slots; i++) {
 		if (!slot_used(space, i) || is_open(space, census, i))
 			continue;
+		sks_event_closed(space, i, NULL);
 		sks_slot_drop(space, i);
 		gone++;
 	}

@@ -15,6 +15,7 @@
 #include "claims.h"
 #include "classes.h"
 #include "damage.h"
+#include "events.h"
 #include "group.h"
 #include "inside.h"
 #include "log.h"
@@ -277,6 +278,12 @@ static void bury_strangers(struct sks_spaces *spaces)
 	(void)closedir(list);
 }
 
+static void bury(struct sks_spaces *spaces, struct sks_space *space)
+{
+	sks_event_namespace_gone(space->ino);
+	sks_spaces_remove(spaces, space);
+}
+
 /*
  * A link knows that its namespace has died before the kernel says so to all (RTM_DELNSID), for
  * which each namespace would need a number. To ask it takes 0.4 us.
@@ -285,7 +292,7 @@ void sks_spaces_bury(struct sks_spaces *spaces)
 {
 	for (size_t i = spaces->n; i-- > 0;) {
 		if (is_dead(spaces->spaces[i]))
-			sks_spaces_remove(spaces, spaces->spaces[i]);
+			bury(spaces, spaces->spaces[i]);
 	}
 	if (spaces->strangers)
 		bury_strangers(spaces);
@@ -298,7 +305,7 @@ struct sks_space *sks_spaces_find(struct sks_spaces *spaces, uint64_t ino)
 
 	if (!space || !is_dead(space))
 		return space;
-	sks_spaces_remove(spaces, space);
+	bury(spaces, space);
 	return NULL;
 }
 

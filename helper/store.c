@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "claims.h"
+#include "counter.h"
 #include "kernel.h"
 #include "store.h"
 
@@ -64,11 +65,35 @@ static void free_groups(struct sks_space *space, struct sks_dest *dest)
 	}
 }
 
+/*
+ * What a service has counted stays its own when one of its destinations goes. No system call between
+ * the two places: a helper that dies there would leave it in both. True: the record is zeroed.
+ */
+static bool settle_counted(struct sks_space *space, uint32_t i, uint32_t epoch)
+{
+	struct sks_dest *dest = &space->maps.dests[i];
+	uint32_t *counting = &space->maps.ports->head.counting;
+	struct sks_counter last[2] = {};
+	bool gone;
+
+	if (!dest->born || !dest->died || dest->died > epoch)
+		return settle_record(&dest->born, &dest->died, epoch);
+	for (uint32_t family = SKS_V4; family <= SKS_V6; family++)
+		(void)sks_bpf_counter(&space->maps, i, family, &last[family]);
+	__atomic_store_n(counting, *counting | 1, __ATOMIC_SEQ_CST);
+	for (uint32_t family = SKS_V4; family <= SKS_V6; family++)
+		sks_counter_add(&space->maps.services[dest->service].past[dest->proto & 1][family],
+				&last[family]);
+	gone = settle_record(&dest->born, &dest->died, epoch);
+	__atomic_store_n(counting, *counting + 1, __ATOMIC_SEQ_CST);
+	return gone;
+}
+
 static void settle_dest(struct sks_space *space, uint32_t i, uint32_t epoch)
 {
 	struct sks_dest *dest = &space->maps.dests[i];
 
-	if (settle_record(&dest->born, &dest->died, epoch)) {
+	if (settle_counted(space, i, epoch)) {
 		space->freed.dests[i] = 1;
 		free_groups(space, dest);
 		for (uint32_t family = SKS_V4; family <= SKS_V6; family++)
@@ -128,23 +153,6 @@ static void settle(struct sks_space *space)
 		settle_service(&space->maps.services[i], epoch);
 }
 
-/* What a service has counted stays its own when one of its destinations goes. */
-static void keep_counters(struct sks_space *space)
-{
-	for (uint32_t i = 1; i < space->n_dests; i++) {
-		const struct sks_dest *dest = &space->maps.dests[i];
-		struct sks_counter one;
-
-		if (!dest->born || dest->died != sks_next_epoch(space))
-			continue;
-		for (uint32_t family = SKS_V4; family <= SKS_V6; family++) {
-			if (!sks_bpf_counter(&space->maps, i, family, &one))
-				sks_counter_add(&space->maps.services[dest->service].past[family],
-						&one);
-		}
-	}
-}
-
 /* A destination that is new counted as one that has sockets: look again, now that it has or not. */
 static void clear_marks(struct sks_space *space, uint32_t epoch)
 {
@@ -159,7 +167,6 @@ void sks_store_commit(struct sks_space *space)
 {
 	struct sks_head *head = &space->maps.ports->head;
 
-	keep_counters(space);
 	/* Release: whoever sees the new epoch sees the records and the table of it. */
 	__atomic_store_n(&head->epoch, head->epoch + 1, __ATOMIC_RELEASE);
 	clear_marks(space, head->epoch);
@@ -212,6 +219,8 @@ void sks_store_recover(struct sks_space *space)
 	space->touched.all = true;
 	memset(space->dirty, 1, sizeof(space->dirty));
 	settle(space);
+	/* A helper that died there has left it odd. */
+	maps->ports->head.counting = (maps->ports->head.counting | 1) + 1;
 	count_bindings(space);
 	see_kinds(space);
 	while (space->n_services && !maps->services[space->n_services - 1].born)

@@ -141,13 +141,14 @@ uint32_t sks_dest_families(const struct sks_dest *dest, uint32_t epoch);
 /* What it serves in the next state; a family that it does not serve any more is passed. */
 void sks_dest_set_families(struct sks_space *space, struct sks_dest *dest, uint32_t families);
 
-static inline void sks_counter_add(struct sks_counter *sum, const struct sks_counter *one)
+/*
+ * Changes while counters pass from destinations that are gone to their service, and is odd
+ * meanwhile: whoever adds them up then may find some twice.
+ */
+static inline uint32_t sks_counting(const struct sks_maps *maps)
 {
-	sum->steered += one->steered;
-	sum->refused += one->refused;
-	sum->errors += one->errors;
-	if (one->last_errno)
-		sum->last_errno = one->last_errno;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return __atomic_load_n(&maps->ports->head.counting, __ATOMIC_SEQ_CST);
 }
 
 /* Its routes are to be resolved anew: sockets, destinations or clauses of it have changed. */

@@ -106,8 +106,8 @@ _Noreturn static void begin(int conn, pid_t parent)
 
 	(void)prctl(PR_SET_NAME, "sksteerd-taker");
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || setrlimit(RLIMIT_NPROC, &none) ||
-	    getppid() != parent || close_range(STDERR_FILENO + 1, (unsigned int)conn - 1, 0) ||
-	    close_range((unsigned int)conn + 1, ~0U, 0) || sks_filter_taker())
+	    getppid() != parent || sks_close_range(STDERR_FILENO + 1, (unsigned int)conn - 1) ||
+	    sks_close_range((unsigned int)conn + 1, ~0U) || sks_filter_taker())
 		_exit(1);
 	sks_curb_init();
 	work(conn);

@@ -51,7 +51,7 @@ _Noreturn static void begin(const struct sks_worker *worker, int sock, pid_t hel
 	/* The helper decides when it ends, also where a signal is sent to all of a group. */
 	(void)signal(SIGHUP, SIG_IGN);
 	if ((sock != OWN_FD && dup2(sock, OWN_FD) < 0) || fcntl(OWN_FD, F_SETFD, FD_CLOEXEC) ||
-	    close_range(OWN_FD + 1, ~0U, 0) || prctl(PR_SET_PDEATHSIG, SIGKILL))
+	    sks_close_range(OWN_FD + 1, ~0U) || prctl(PR_SET_PDEATHSIG, SIGKILL))
 		err = -errno;
 	if (getppid() != helper) /* it has died already */
 		_exit(0);

@@ -36,8 +36,8 @@ static bool is_empty(int fd, const struct msghdr *msg)
 {
 	if (msg->msg_iovlen > SKS_IOV_MAX ||
 	    !sks_dgram_may_read(fd, msg->msg_iov, msg->msg_iovlen * sizeof(*msg->msg_iov)))
-		return false; /* the kernel's to refuse */
-	for (size_t i = 0; i < msg->msg_iovlen; i++) {
+		return false;				       /* the kernel's to refuse */
+	for (size_t i = 0; i < (size_t)msg->msg_iovlen; i++) { /* musl's is an int */
 		if (msg->msg_iov[i].iov_len)
 			return false;
 	}

@@ -14,7 +14,7 @@ extern "C" {
 
 /*
  * Steers to a listening TCP or a bound UDP socket what spec says: "80,443", "any:8000-8100",
- * "192.0.2.0/24:53/udp" (sksteer-run(1) has the grammar). Ends when the last descriptor of the
+ * "192.0.2.0/24:53/udp" (sksteer(7) has the grammar). Ends when the last descriptor of the
  * socket is closed. label names the service, which then outlives its sockets; NULL: it has no name.
  * spec NULL: what has been bound to the label is steered there.
  *

@@ -20,7 +20,7 @@ setup_file() {
 
 setup() {
 	sks_setup
-	need jq python3 pkg-config man
+	need jq python3 pkg-config
 	cp "$BATS_FILE_TMPDIR/example" "$PROGS"
 	start_helper
 }
@@ -190,11 +190,4 @@ print("ok")'
 	kill_server web
 	start_server web env SKSTEER_SOCKET=/no/such python3 "$BATS_TEST_DIRNAME/wire_example.py" 7 web
 	wait_until 5 grep -q 'no answer from the helper: .*No such file' "$SKS_DIR/web.log"
-}
-
-@test "the man page is one" {
-	run man --warnings -l "$SKS_ROOT/docs/sksteer.3"
-	is "$status" 0
-	has "$output" sksteer_register
-	has_not "$output" 'warning:'
 }

@@ -54,7 +54,7 @@ unharmed() {
 @test "bad input: records that are none" {
 	answer 'no answer' nothing
 	answer 'EPROTO malformed request: not one of version 3' one-byte half-a-request a-byte-short \
-		a-byte-long version-0 op-0 op-14 op-65535 mode-5 \
+		a-byte-long version-0 op-0 op-16 op-65535 mode-5 \
 		weight-of-none weight-of-replace register-with-address port-without-family \
 		address-of-another-family address-beyond-ipv4 reserved-bytes label-without-end \
 		label-with-more-behind spec-len-too-small spec-len-too-large spec-len-of-4g noise
@@ -65,7 +65,7 @@ unharmed() {
 
 @test "bad input: fields that are not for what is asked" {
 	answer 'EPROTO malformed request: not one of version 3' register-with-{scope,pid} \
-		check-with-scope status-with-port open-without-address open-of-another-family \
+		check-with-scope status-with-{port,scope} tally-with-scope watch-with-{scope,pid} open-without-address open-of-another-family \
 		open-with-scope-of-ipv4 open-beyond-ipv4 open-with-pid \
 		promote-with-{address,port,weight,pid} unregister-with-pid weight-without-pid \
 		weight-with-{mode,port} shared-with-{address,port,weight}

@@ -99,3 +99,37 @@ counted_all() {
 	done
 	is "$(status_jq '[.services[].counters | .steered + .refused + .errors] | add')" 0
 }
+
+# part PROTOCOL FAMILY: what label "mix" has counted of them.
+part() {
+	service ".counters.parts[] | select(.protocol == \"$1\" and .family == \"$2\") |
+		[.steered, .refused, .reasons.not_receiving, .reasons.another_program, .reasons.other] | @csv" mix
+}
+
+@test "each protocol and family by itself, with the reason of what failed, and none is lost when a socket goes" {
+	start_helper
+	act mix SKSTEER_LABEL=mix SKSTEER_PORTS='any:53/udp;any:53'
+	does mix 'open u4 udp 0.0.0.0 5353' 'open u6 udp :: 5353 v6only' 'open t4 tcp 0.0.0.0 5353'
+	times 3 gets_udp 127.0.0.1 53 u4
+	times 2 gets_udp ::1 53 u6
+	times 4 gets 127.0.0.1 53 t4
+	does mix 'connect u4 127.0.0.1 9'
+	refused_udp 127.0.0.1 53
+	is "$(part udp ipv4)" 3,0,1,0,0
+	is "$(part udp ipv6)" 2,0,0,0,0
+	is "$(part tcp ipv4)" 4,0,0,0,0
+	is "$(part tcp ipv6)" ''
+	kill_server mix
+	# Another port, so another destination; the earlier one goes.
+	act later SKSTEER_LABEL=mix SKSTEER_PORTS='any:53/udp;any:53'
+	does later 'open u4 udp 0.0.0.0 5454' 'open t4 tcp 0.0.0.0 5454'
+	gets_udp 127.0.0.1 53 u4
+	gets 127.0.0.1 53 t4
+	is "$(part udp ipv4)" 4,0,1,0,0
+	is "$(part udp ipv6)" 2,0,0,0,0
+	is "$(part tcp ipv4)" 5,0,0,0,0
+	kill_helper
+	start_helper
+	is "$(part udp ipv4)" 4,0,1,0,0
+	is "$(part tcp ipv4)" 5,0,0,0,0
+}

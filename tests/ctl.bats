@@ -79,10 +79,10 @@ pins() {
 	fails 2 'bind: it takes a LABEL and at least one SPEC' bind web
 	fails 2 'unbind: it takes a LABEL and at least one SPEC' unbind
 	fails 2 'unload: unexpected argument "web": it takes no argument' unload web
-	fails 2 'bind: --json is an option of status and lookup' bind web 80 --json
+	fails 2 'bind: --json is an option of status, lookup, watch' bind web 80 --json
 	fails 2 'unload: --all is an option of status' unload --all
 	fails 2 'status: --drain is an option of upgrade' status --drain 3
-	fails 2 'upgrade: --json is an option of status and lookup' upgrade web --json -- true
+	fails 2 'upgrade: --json is an option of status, lookup, watch' upgrade web --json -- true
 	fails 2 'upgrade: it takes a LABEL, and a command after "--"' upgrade
 	fails 2 'upgrade: it takes a LABEL, and a command after "--"' upgrade web
 	fails 2 'upgrade: it takes a LABEL, and a command after "--"' upgrade web --
@@ -110,7 +110,7 @@ pins() {
 	is "$stderr" ''
 	overall=$output
 	has "$overall" 'Usage: sksteerctl [OPTION]... VERB'
-	for verb in status bind unbind upgrade weight unregister unload policy; do
+	for verb in status bind unbind upgrade weight unregister unload policy metrics watch; do
 		has "$overall" $'\n  '"$verb "
 		run_ctl "$verb" --help
 		is "$status" 0
@@ -224,13 +224,8 @@ pins() {
 	is "$(service web '.sockets | map(.cookie) | sort | join(" ")')" "$cookies"
 }
 
-# row CELL...: of a service @ncat-$pid
-row() {
-	printf '%-*s  %-4s  %-16s  %-*s  %-16s  %s' $((${#pid} + 6)) "$1" "$2" "$3" "${#pid}" "${@:4}"
-}
-
 # bats test_tags=sanitize
-@test "the table is read at a glance" {
+@test "status is read at a glance: the service, its sockets, what is steered to it" {
 	start_helper
 	echo_server web 7,77,777 '' 7777
 	answers 127.0.0.1 77
@@ -238,16 +233,16 @@ row() {
 	pid=$(pid_of web)
 	run_ctl status
 	is "$status:$stderr" 0:
-	is "${lines[0]}" "$(row LABEL USER LISTENS PID 'STEERED TO IT' CONNECTIONS)"
+	is "${lines[0]}" "@ncat-$pid (root)  2 steered"
 	# Which listener comes first is ncat's choice.
-	is "${lines[1]/'[::]:7777/tcp   '/0.0.0.0:7777/tcp}" \
-		"$(row "@ncat-$pid" root 0.0.0.0:7777/tcp "$pid" any:7,77,777/tcp 2)"
-	is "$(grep -Eo '[^ ]+:7777/tcp' <<< "$output" | sort | xargs)" \
-		'0.0.0.0:7777/tcp [::]:7777/tcp'
-	is "${#lines[@]}" 3
+	is "$(printf '%s\n' "${lines[@]:1:2}" | sort)" \
+"  -> 0.0.0.0:7777/tcp  ncat $pid, listening
+  -> [::]:7777/tcp     ncat $pid, listening"
+	is "${lines[3]}" '  <- any:7,77,777/tcp'
+	is "${#lines[@]}" 4
 }
 
-@test "the table: a server that is down, one that never came, and what waits" {
+@test "status: a server that is down, one that never came, and what waits" {
 	start_helper
 	echo_server web 7 web 7777
 	ctl bind web 53/udp
@@ -255,12 +250,12 @@ row() {
 	kill_server web
 	wait_until 5 refused 127.0.0.1 7
 	run_ctl status
-	has "$output" 'down (refusing)'
-	grep -Eq '^later +root +no server yet +- +0$' <<< "$output"
+	has "$output" $'later (root)  0 steered\n  -> no server yet\n'
 	is "$(grep -c 'waiting for a listener' <<< "$output")" 2
 	has "$output" $'\n  waiting for a listener: 53/udp\n'
 	has "$output" $'\n  waiting for a listener: 88'
-	grep -Eq '^web +root +down \(refusing\) +any:7/tcp +0, [0-9]+ refused$' <<< "$output"
+	grep -Eqx 'web \(root\)  0 steered, [0-9]+ refused' <<< "$output"
+	has "$output" $' refused\n  -> down (refusing)\n  <- any:7/tcp\n'
 	run_ctl status later
 	is "$status" 0
 	has "$output" later
@@ -285,21 +280,23 @@ python_listens() {
 	wait_sockets "$4"
 }
 
-@test "the table: one dual-stack listener, and one per worker" {
+@test "status: one dual-stack listener, and one per worker" {
 	start_helper
 	python_listens AF_INET6 :: 8080 3 any:80-89
 	is "$(status_jq '.services[].sockets[0] | .family + " " + .address')" 'dual ::'
 	run_ctl status
-	has "${lines[1]}" "*:8080/tcp  $(pid_of python8080) (3 sockets)  any:80-89/tcp  0"
-	is "${#lines[@]}" 2
+	is "${lines[1]}" "  -> *:8080/tcp  python3 $(pid_of python8080) (3 sockets), listening"
+	is "${lines[2]}" '  <- any:80-89/tcp'
+	is "${#lines[@]}" 3
 }
 
-@test "the table: what is open at one address only is not called any" {
+@test "status: what is open at one address only is not called any" {
 	start_helper
 	python_listens AF_INET 127.0.0.1 8080 1 '80;0.0.0.0/0:81'
 	run_ctl status
-	has "${lines[1]}" "127.0.0.1:8080/tcp  $(pid_of python8080)  127.0.0.1:80/tcp  0"
-	has "${lines[2]}" '0.0.0.0/0:81/tcp'
+	is "${lines[1]}" "  -> 127.0.0.1:8080/tcp  python3 $(pid_of python8080), listening"
+	is "${lines[2]}" '  <- 127.0.0.1:80/tcp'
+	is "${lines[3]}" '  <- 0.0.0.0/0:81/tcp'
 }
 
 # stood NAME WORD...: progs/stand.c as label web, when it is ready. SKSTEER_X=... may come first.
@@ -310,7 +307,7 @@ stood() {
 	wait_until 5 grep -qx ready "$SKS_DIR/$name.log"
 }
 
-@test "the table: who stands by, who was replaced, and weights" {
+@test "status: who stands by, who was replaced, and weights" {
 	start_helper
 	stood one SKSTEER_PORTS=7 "$PROGS/stand" one=tcp:0.0.0.0#7777
 	stood two SKSTEER_MODE=replace "$PROGS/stand" two=tcp:0.0.0.0#7777
@@ -318,10 +315,10 @@ stood() {
 	stood four SKSTEER_MODE=standby "$PROGS/stand" four=tcp:0.0.0.0#7777
 	run_ctl status
 	is "$status:$stderr" 0:
-	is "$(sed -n 's/.*0\.0\.0\.0:7777\/tcp  //p' <<< "$output" | sed 's/  .*//' | sort)" \
-		"$(printf '%s\n' "$(pid_of one) (replaced)" "$(pid_of two)" \
-			"$(pid_of three) (weight 50)" "$(pid_of four) (standby)" | sort)"
-	is "${#lines[@]}" 5
+	is "$(sed -n 's/^  -> 0\.0\.0\.0:7777\/tcp  //p' <<< "$output" | sort)" \
+		"$(printf 'stand %s\n' "$(pid_of one), replaced" "$(pid_of two), listening" \
+			"$(pid_of three), listening, weight 50" "$(pid_of four), standby" | sort)"
+	is "${#lines[@]}" 6
 }
 
 @test "weight: the share of one of several servers, told by status" {
@@ -352,7 +349,7 @@ stood() {
 }
 
 # bats test_tags=sanitize
-@test "the table is cut where it would be long, and --json is not" {
+@test "status is cut where it would be long, and --json is not" {
 	start_helper
 	ports=$(printf '%s,' {101..249})250
 	echo_server web "$ports" web 7777
@@ -362,12 +359,102 @@ stood() {
 	has "$output" '... and 110 more'
 	has "$output" 'any:101,102,'
 	has_not "$output" ,141
-	wide=$(awk '{ if (length > m) m = length } END { print m }' <<< "$output")
-	((wide <= 100)) || fail "$wide columns: $output"
+	fits 80 "$output"
+}
+
+# fits COLUMNS TEXT
+fits() {
+	local wide
+	wide=$(awk '{ if (length > m) m = length } END { print m }' <<< "$2")
+	((wide <= $1)) || fail "$wide columns: $2"
+}
+
+# on_terminal COLUMNS [X=...]... ARGUMENT...: sksteerctl on a terminal so wide, without its carriage returns.
+on_terminal() {
+	local columns=$1 vars=()
+	shift
+	while [[ $1 == *=* && $1 != --* ]]; do
+		vars+=("$1")
+		shift
+	done
+	in_ns env TERM=xterm "${vars[@]}" SKSTEER_SOCKET="$SOCKET" timeout 20 \
+		script -qec "stty cols $columns; $CTL $*" /dev/null < /dev/null | tr -d '\r'
+}
+
+@test "status on a terminal: colours, unless NO_COLOR is set or it has none, and its width" {
+	local bold=$'\e[1mweb\e[0m (root)' text
+	need script
+	start_helper
+	echo_server web "$(printf '%s,' {101..249})250" web 7777
+	has "$(on_terminal 80 status)" "$bold"
+	for each in NO_COLOR=1 TERM=dumb; do
+		text=$(on_terminal 80 "$each" status)
+		has_not "$text" $'\e'
+		is "$text" "$(ctl status)"
+	done
+	has "$(on_terminal 80 NO_COLOR= status)" "$bold"
+	text=$(on_terminal 160 NO_COLOR=1 status)
+	fits 160 "$text"
+	(($(wc -l <<< "$text") < $(ctl status | wc -l))) || fail "$text"
+	fits 50 "$(on_terminal 50 NO_COLOR=1 status)"
+	has_not "$(ctl status)" $'\e'
+	kill_server web
+	wait_sockets 0
+	has "$(on_terminal 80 status)" $'\e[31mdown (refusing)\e[0m'
+}
+
+@test "status: 80 columns also for the longest of names and addresses" {
+	local label
+	label=$(printf '%063d' 1)
+	start_helper
+	python_listens AF_INET6 ::1 8080 1 '[2001:db8:1111:2222:3333:4444:5555:6666]:80-85,90'
+	stood one SKSTEER_LABEL="$label" SKSTEER_PORTS='any:7;192.0.2.128/25:1000-1010' \
+		"$PROGS/stand" one=tcp:127.0.0.1#7777
+	run_ctl status
+	fits 80 "$output"
+	has "$output" "$label"
+	has "$output" '<- [2001:db8:1111:2222:3333:4444:5555:6666]:90,80-85/tcp'
+}
+
+# blocks N: as many were shown.
+blocks() {
+	(($(grep -c ', every 1 s$' "$SKS_DIR/watch.log") >= $1))
+}
+
+@test "status --watch: block after block, with what comes a second, until a signal" {
+	start_helper
+	echo_server web 7 web 7777
+	start_server watch env SKSTEER_SOCKET="$SOCKET" "$CTL" status --watch=1
+	wait_until 10 blocks 2
+	has "$(log_of watch)" 'web (root)  0 steered (0.0/s)'
+	answers 127.0.0.1 7
+	wait_until 10 grep -Eq '^web \(root\)  1 steered \((0\.[1-9]|1\.[0-9])/s\)$' "$SKS_DIR/watch.log"
+	wait_until 10 grep -qFx 'web (root)  1 steered (0.0/s)' "$SKS_DIR/watch.log"
+	# Where nobody is to be asked, the pins say it.
+	kill_helper
+	refused 127.0.0.1 7778
+	kill -INT "$(pid_of watch)"
+	wait_server watch
+	has_not "$(log_of watch)" $'\e'
+	# A block is what status says, after the line with the time.
+	is "$(grep -c . "$SKS_DIR/watch.log")" "$(($(grep -c ' every 1 s$' "$SKS_DIR/watch.log") * 5))"
+	fails 2 '--watch: "0" is not a number of seconds' status --watch=0
+	fails 2 'unload: --watch is an option of status' unload --watch
+}
+
+@test "status --watch on a terminal draws over what it has shown; --json is an object after the other" {
+	start_helper
+	echo_server web 7 web 7777
+	has "$(on_terminal 80 status --watch=1 '& sleep 1.5; kill -INT $!; wait $!')" $'\e[H\e[J'
+	start_server watch env SKSTEER_SOCKET="$SOCKET" "$CTL" status --watch=1 --json
+	wait_until 10 grep -q rates "$SKS_DIR/watch.log"
+	kill -TERM "$(pid_of watch)"
+	wait_server watch
+	is "$(jq -s '[.[].services[0].rates.steered] | unique | tojson' -r "$SKS_DIR/watch.log")" '[null,0]'
 }
 
 # bats test_tags=sanitize
-@test "the ports that \"*\" leaves to others are named, in the table and in --json" {
+@test "the ports that \"*\" leaves to others are named, by status and in --json" {
 	start_helper
 	start_server other "${AS_NOBODY[@]}" ncat -4lk 127.0.0.1 2200 --exec /bin/cat
 	wait_port 2200
@@ -416,7 +503,7 @@ stood() {
 	is "$(status_jq '.services | length')" 2
 	run "${user[@]}"
 	is "$status" 0
-	has "${lines[1]}" "web    $(getent passwd 65534 | cut -d: -f1)  "
+	is "${lines[0]}" "web ($(getent passwd 65534 | cut -d: -f1))  0 steered"
 	has_not "$output" 7777
 	run --separate-stderr as_user2 "$CTL" --socket "$SOCKET" status
 	is "$status:$output" '0:nothing of yours is steered in this network namespace'
@@ -643,8 +730,8 @@ stood() {
 		"$(printf '%s\n' "$(ns_ino) here" "$(ns_ino other) there" | sort)"
 	run_ctl status --all
 	is "$status:$stderr" 0:
-	has "$output" "network namespace $(ns_ino) (this one)"$'\nLABEL'
-	has "$output" "network namespace $(ns_ino other) \"blue\""$'\nLABEL'
+	has "$output" "network namespace $(ns_ino) (this one)"$'\nhere (root)  0 steered\n'
+	has "$output" "network namespace $(ns_ino other) \"blue\""$'\nthere (root)  0 steered\n'
 	run_ctl status there --all
 	has "$output" there
 	has_not "$output" here$'\n'

@@ -338,7 +338,7 @@ connected() {
 	fails 2 "lookup: unexpected argument \"more\": $needs" tcp 127.0.0.1 80 from 127.0.0.1:1 more
 	is "$(ctl lookup --help | head -n 1)" \
 		'Usage: sksteerctl lookup PROTO ADDR PORT [from ADDR:PORT] [--json] [OPTION]...'
-	fails 2 'lookup: --all is an option of status' tcp 127.0.0.1 80 --all
+	fails 2 'lookup: --all is an option of status, metrics, watch' tcp 127.0.0.1 80 --all
 	fails 2 "lookup: \"$(printf '1%.0s' {1..200})\": too long for an address" tcp "$(printf '1%.0s' {1..200})" 80
 }
 

@@ -250,7 +250,7 @@ is_refused() {
 	run --separate-stderr "$@"
 	is "$status" 1
 	is "$output" ''
-	for text in "$(pins_dir)" 'map layout 2' "this version's is 5" 'sksteerctl unload'; do
+	for text in "$(pins_dir)" 'map layout 2' "this version's is 6" 'sksteerctl unload'; do
 		has "$stderr" "$text"
 	done
 	is "$(wc -l <<< "$stderr")" 1

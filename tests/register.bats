@@ -7,9 +7,10 @@
 # bats file_tags=sanitize
 
 load stand
+load systemd
 
 teardown() {
-	[[ -z ${CGROUP:-} ]] || unboot_systemd
+	unboot_systemd
 	sks_teardown
 }
 
@@ -258,53 +259,10 @@ passed() {
 
 # --- systemd itself --------------------------------------------------------------------------------
 
-# unit NAME: from stdin, of the systemd that is booted.
-unit() {
-	cat > "$SKS_DIR/units/$1"
-}
-
-# boot_systemd TARGET: as process 1 of namespaces of its own, but in $NS's network; with a cgroup below
-# ours, an empty /run, and no units but ours. unboot_systemd has to be called.
-boot_systemd() {
-	mkdir "$SKS_DIR/cgroups"
-	in_ns mount -t cgroup2 cgroup2 "$SKS_DIR/cgroups"
-	CGROUP=$SKS_DIR/cgroups$(sed -n 's/^0:://p' /proc/self/cgroup)
-	CGROUP=${CGROUP%/}/sksteer-test-$$
-	in_ns mkdir "$CGROUP"
-	cat > "$SKS_DIR/boot" <<-'EOT'
-		set -e
-		echo $$ > "$CGROUP/cgroup.procs"
-		exec unshare --pid --fork --mount --cgroup --kill-child bash -c '
-			set -e
-			mount --make-rprivate /
-			mount -t tmpfs -o mode=755 run /run
-			mkdir -p /run/systemd/system
-			cp "$SKS_DIR/units"/* /run/systemd/system
-			mount -t proc proc /proc
-			mount -t tmpfs none /sys/fs/cgroup
-			mount -t cgroup2 cgroup2 /sys/fs/cgroup
-			exec env -i container=sksteer PATH="$PATH" /lib/systemd/systemd --system --unit="$TARGET" --log-target=null'
-	EOT
-	start_server systemd env CGROUP="$CGROUP" SKS_DIR="$SKS_DIR" TARGET="$1" bash "$SKS_DIR/boot"
-}
-
-# Its first process takes all others with it.
-unboot_systemd() {
-	kill_server systemd
-	wait_until 5 sks_is_empty "$CGROUP"
-	in_ns find "$CGROUP" -depth -type d -exec rmdir {} +
-	CGROUP=
-}
-
-sks_is_empty() {
-	in_ns grep -qx 'populated 0' "$1/cgroup.events"
-}
-
 @test "a socket unit, the unit beside it from the README, and a server that knows nothing of us" {
 	local first
 	need python3
-	[[ -x /lib/systemd/systemd ]] || fail 'systemd is not installed'
-	mkdir "$SKS_DIR/units"
+	need_systemd
 	unit web.target <<-'EOT'
 		[Unit]
 		DefaultDependencies=no

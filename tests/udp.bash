@@ -8,6 +8,8 @@ load lib
 
 SPEC='5353=53,77/udp'
 OWN=0.0.0.0#5353
+# What SPEC and OWN open on the loopback.
+ALL=(127.0.0.1#{53,77,5353})
 
 setup() {
 	sks_setup

@@ -5,8 +5,6 @@
 
 load udp
 
-ALL=(127.0.0.1#{53,77,5353})
-
 # serves WORD...: such a server answers at 53, 77 and its own port: one client that asks them in turn,
 # one by one and many at a time, and several clients.
 serves() {

@@ -19,7 +19,7 @@ import time
 VERSION = 3
 REQUEST = "=HHHHIHH16s16s64sII8s"
 CHECK, REGISTER, ATTEND, STATUS, BIND, UNBIND, UNLOAD = range(1, 8)
-OPEN, UNREGISTER, PROMOTE, WEIGHT, SHARED, REPLY_SOCKET = range(8, 14)
+OPEN, UNREGISTER, PROMOTE, WEIGHT, SHARED, REPLY_SOCKET, TALLY, WATCH = range(8, 16)
 REFUSE, REPLACE, JOIN = range(3)
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 UDPLITE, SCTP, MPTCP = 136, 132, 262
@@ -121,7 +121,7 @@ RECORDS = {
     "version-1": request(version=1),
     "version-4": request(version=4),
     "op-0": request(0),
-    "op-14": request(14),
+    "op-16": request(16),
     "op-65535": request(65535),
     "mode-5": request(mode=5),
     "weight-of-none": request(weight=1),
@@ -134,6 +134,10 @@ RECORDS = {
     "register-with-pid": request(pid=1),
     "check-with-scope": request(CHECK, family=socket.AF_INET6, port=7777, scope=1),
     "status-with-port": request(STATUS, b"", port=7777),
+    "status-with-scope": request(STATUS, b"", scope=2),  # 1 is a flag
+    "tally-with-scope": request(TALLY, b"", scope=1),
+    "watch-with-scope": request(WATCH, b"", scope=2),
+    "watch-with-pid": request(WATCH, b"", pid=1),
     "open-without-address": request(OPEN, b"", port=80),
     "open-of-another-family": request(OPEN, b"", family=socket.AF_UNIX, port=80),
     "open-with-scope-of-ipv4": request(OPEN, b"", family=socket.AF_INET, port=80, scope=1),

@@ -15,6 +15,8 @@ struct sks_ctl {
 	const char *bpffs;  /* below which the pins are */
 	uint64_t netns_ino; /* of the namespace that all is about, which is our own by now */
 	bool json, all;
+	uint32_t every; /* of status: seconds until it shows all again, or 0 */
+	bool http;	/* of metrics: answer a scrape on standard input */
 	const char *verb;
 	char **operands;
 	int n_operands;
@@ -32,6 +34,8 @@ struct sks_ctl {
 /* The verbs. Each says itself what went wrong and returns the exit status. */
 int sks_ctl_status(const struct sks_ctl *ctl);
 int sks_ctl_lookup(const struct sks_ctl *ctl);
+int sks_ctl_metrics(const struct sks_ctl *ctl);
+int sks_ctl_watch(const struct sks_ctl *ctl);
 int sks_ctl_bind(const struct sks_ctl *ctl);
 int sks_ctl_unbind(const struct sks_ctl *ctl);
 int sks_ctl_upgrade(const struct sks_ctl *ctl);

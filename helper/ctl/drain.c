@@ -11,6 +11,7 @@
 
 #include "../../common/raw.h"
 #include "../diag_conn.h"
+#include "signals.h"
 #include "upgrade.h"
 
 #define POLL_MS	   20
@@ -101,7 +102,7 @@ int sks_upgrade_serves(struct sks_upgrade *upgrade, uint64_t *ret_waiting)
 		return 0;
 	(void)sks_upgrade_fail("SIG%s came after the move: the new instance serves \"%s\", and the "
 			       "old one is not signalled",
-			       sigabbrev_np(sig), upgrade->label);
+			       sks_signal_name(sig), upgrade->label);
 	return 128 + sig;
 }
 

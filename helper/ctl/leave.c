@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "../../common/raw.h"
+#include "signals.h"
 #include "upgrade.h"
 
 #define POLL_MS 20
@@ -93,7 +94,7 @@ static int find_leavers(const struct sks_upgrade *upgrade, struct leavers *ret_l
 
 static const char *signal_name(int sig, char buf[24])
 {
-	const char *name = sigabbrev_np(sig);
+	const char *name = sks_signal_name(sig);
 
 	if (name)
 		(void)snprintf(buf, 24, "SIG%s", name);
@@ -124,8 +125,8 @@ static int fail_leaving(const struct sks_upgrade *upgrade, pid_t pid, int sig)
 	char name[24];
 
 	if (sig)
-		(void)sks_upgrade_fail("SIG%s came before process %d had ended", sigabbrev_np(sig),
-				       pid);
+		(void)sks_upgrade_fail("SIG%s came before process %d had ended",
+				       sks_signal_name(sig), pid);
 	else
 		(void)sks_upgrade_fail("process %d has not ended within %u s of %s", pid,
 				       upgrade->ctl->timeout,

@@ -159,7 +159,7 @@ int sks_look(const struct sks_ctl *ctl, const char *label, struct sks_seen *ret_
 {
 	struct json_object *report;
 	const struct json_object *service;
-	int err = sks_ctl_ask_report(ctl, label, &report);
+	int err = sks_ctl_ask_report(ctl, label, false, &report);
 
 	if (err)
 		return err;

@@ -5,7 +5,7 @@
 
 #include "field.h"
 #include "lookup.h"
-#include "table.h"
+#include "spell.h"
 
 #define MAX_LINES 12u /* of a kind; --json has all */
 
@@ -24,7 +24,7 @@ static void put_process(const struct json_object *socket)
 /* 0.0.0.0:8080/tcp, listening, weight 100, nginx, pid 4711 */
 static void put_socket(const char *lead, const struct json_object *socket)
 {
-	char listener[SKS_LISTENER_STRLEN];
+	char listener[SKS_LISTENER_LEN];
 
 	(void)printf("  %-9s", lead);
 	sks_put_safely(stdout, sks_spell_listener(socket, listener));
@@ -35,7 +35,7 @@ static void put_socket(const char *lead, const struct json_object *socket)
 	put_process(socket);
 	if (sks_field(socket, "uid")) {
 		(void)fputs(", user ", stdout);
-		sks_put_user(stdout, sks_field_number(socket, "uid"));
+		sks_put_user(stdout, (uint32_t)sks_field_number(socket, "uid"));
 	}
 	(void)putchar('\n');
 }
@@ -95,7 +95,7 @@ static void put_service(const struct json_object *service)
 	(void)printf("  %-9s", "service");
 	sks_put_safely(stdout, sks_field_text(service, "label"));
 	(void)fputs(" of user ", stdout);
-	sks_put_user(stdout, sks_field_number(sks_field(service, "owner"), "uid"));
+	sks_put_user(stdout, (uint32_t)sks_field_number(sks_field(service, "owner"), "uid"));
 	(void)putchar('\n');
 }
 

@@ -12,11 +12,13 @@
 #include "../../common/text.h"
 #include "../bpf.h"
 #include "ctl.h"
+#include "signals.h"
 #include "verbs.h"
 
 #define DEFAULT_BPFFS	"/sys/fs/bpf/sksteer"
 #define DEFAULT_TIMEOUT 30
 #define DEFAULT_DRAIN	10
+#define DEFAULT_EVERY	2
 #define MAX_SECONDS	86400u
 
 enum {
@@ -33,6 +35,8 @@ enum {
 	OPT_PID,
 	OPT_FD,
 	OPT_PORT,
+	OPT_HTTP,
+	OPT_WATCH,
 };
 
 static const char help_text[] =
@@ -50,6 +54,8 @@ static const char help_text[] =
 	"  register LABEL [OPTION]...       steer to sockets that are there already\n"
 	"  unregister LABEL                 take a label out, with all its bindings\n"
 	"  unload                           take everything out of this network namespace\n"
+	"  metrics [--all] [--http]         the same numbers for Prometheus\n"
+	"  watch [--json] [--all]           what happens, as it happens\n"
 	"  policy check FILE                find what is wrong with a policy file\n"
 	"  policy explain USER SPEC         say what it gives to whom, and by which rule\n"
 	"\n"
@@ -64,7 +70,7 @@ static const char options_text[] =
 	"  --bpffs DIR       where the helper pins (default " DEFAULT_BPFFS ")\n"
 	"  -h, --help        show this help\n"
 	"\n"
-	"Exit status: 0 done, 1 refused or failed, 2 wrong usage.\n";
+	"Exit status: 0 done, 1 refused or failed, 2 wrong usage. More in sksteerctl(8).\n";
 
 static const struct option long_options[] = {
 	{ "socket", required_argument, NULL, OPT_SOCKET },
@@ -80,6 +86,8 @@ static const struct option long_options[] = {
 	{ "pid", required_argument, NULL, OPT_PID },
 	{ "fd", required_argument, NULL, OPT_FD },
 	{ "port", required_argument, NULL, OPT_PORT },
+	{ "http", no_argument, NULL, OPT_HTTP },
+	{ "watch", optional_argument, NULL, OPT_WATCH },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -88,20 +96,20 @@ static const struct option long_options[] = {
 static const struct {
 	int option;
 	const char *name;
-	int (*run)(const struct sks_ctl *ctl);
-	const char *verb;
+	const char *verbs; /* with ", " between them */
 } own_options[] = {
-	{ OPT_JSON, "--json", sks_ctl_status, "status" },
-	{ OPT_JSON, "--json", sks_ctl_lookup, "lookup" },
-	{ OPT_ALL, "--all", sks_ctl_status, "status" },
-	{ OPT_SIGNAL, "--signal", sks_ctl_upgrade, "upgrade" },
-	{ OPT_TIMEOUT, "--timeout", sks_ctl_upgrade, "upgrade" },
-	{ OPT_DRAIN, "--drain", sks_ctl_upgrade, "upgrade" },
-	{ OPT_READY, "--ready", sks_ctl_upgrade, "upgrade" },
-	{ OPT_POLICY, "--policy", sks_ctl_policy, "policy" },
-	{ OPT_PID, "--pid", sks_ctl_register, "register" },
-	{ OPT_FD, "--fd", sks_ctl_register, "register" },
-	{ OPT_PORT, "--port", sks_ctl_register, "register" },
+	{ OPT_JSON, "--json", "status, lookup, watch" },
+	{ OPT_ALL, "--all", "status, metrics, watch" },
+	{ OPT_SIGNAL, "--signal", "upgrade" },
+	{ OPT_TIMEOUT, "--timeout", "upgrade" },
+	{ OPT_DRAIN, "--drain", "upgrade" },
+	{ OPT_READY, "--ready", "upgrade" },
+	{ OPT_POLICY, "--policy", "policy" },
+	{ OPT_PID, "--pid", "register" },
+	{ OPT_FD, "--fd", "register" },
+	{ OPT_PORT, "--port", "register" },
+	{ OPT_HTTP, "--http", "metrics" },
+	{ OPT_WATCH, "--watch", "status" },
 };
 
 struct command_line {
@@ -147,7 +155,7 @@ static int take_signal(int *ret_signal)
 		return 0;
 	}
 	for (int sig = 1; sig < SIGRTMIN; sig++) {
-		const char *abbreviation = sigabbrev_np(sig);
+		const char *abbreviation = sks_signal_name(sig);
 
 		if (abbreviation && strcmp(abbreviation, name) == 0) {
 			*ret_signal = sig;
@@ -233,6 +241,12 @@ static int take_option(int c, const char *word, struct command_line *line)
 		return take_fd(ctl);
 	case OPT_PORT:
 		return take_port(ctl);
+	case OPT_HTTP:
+		ctl->http = true;
+		return 0;
+	case OPT_WATCH:
+		ctl->every = DEFAULT_EVERY;
+		return optarg ? take_seconds("--watch", 1, &ctl->every) : 0;
 	case 'h':
 		line->help = true;
 		return 0;
@@ -289,42 +303,26 @@ static const struct sks_verb *find_verb(const char *name)
 	return verb;
 }
 
-/* Returns text: "status", or "status and lookup". */
-static const char *list_verbs(int option, char text[64])
+static bool is_among(const char *verbs, const char *name)
 {
-	size_t len = 0;
+	size_t len = strlen(name);
 
-	for (size_t i = 0; i < sizeof(own_options) / sizeof(own_options[0]); i++) {
-		if (own_options[i].option == option)
-			len += (size_t)snprintf(text + len, 64 - len, "%s%s", len ? " and " : "",
-						own_options[i].verb);
+	while (strncmp(verbs, name, len) != 0 || (verbs[len] && verbs[len] != ',')) {
+		verbs = strchr(verbs, ' ');
+		if (!verbs++)
+			return false;
 	}
-	return text;
-}
-
-static bool takes(const struct sks_verb *verb, int option)
-{
-	bool is_own = false;
-
-	for (size_t i = 0; i < sizeof(own_options) / sizeof(own_options[0]); i++) {
-		if (own_options[i].option == option && own_options[i].run == verb->run)
-			return true;
-		is_own |= own_options[i].option == option;
-	}
-	return !is_own;
+	return true;
 }
 
 static int check_options(const struct sks_verb *verb, const struct command_line *line)
 {
-	char verbs[64];
-
 	for (size_t i = 0; i < sizeof(own_options) / sizeof(own_options[0]); i++) {
-		int option = own_options[i].option;
-
-		if (!(line->given >> (option - OPT_SOCKET) & 1) || takes(verb, option))
+		if (is_among(own_options[i].verbs, verb->name) ||
+		    !(line->given >> (own_options[i].option - OPT_SOCKET) & 1))
 			continue;
 		warnx("%s: %s is an option of %s", verb->name, own_options[i].name,
-		      list_verbs(option, verbs));
+		      own_options[i].verbs);
 		return -EINVAL;
 	}
 	return 0;

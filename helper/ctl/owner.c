@@ -6,6 +6,7 @@
 
 #include "../../common/raw.h"
 #include "../holder.h"
+#include "../service.h"
 #include "field.h"
 
 #define MAX_STRAY 1024 /* sockets whose holders are looked for */
@@ -36,12 +37,29 @@ static bool has_it(struct stray *stray, pid_t pid, uint32_t inode)
 	return sks_inodes_have(&stray->has, inode);
 }
 
+/* "process": what it calls itself. */
+static void name(struct json_object *socket, pid_t pid)
+{
+	char comm[16];
+
+	sks_service_comm(pid, comm);
+	if (*comm)
+		json_object_object_add(socket, "process", json_object_new_string(comm));
+}
+
 static void note_socket(struct json_object *socket, struct stray *stray)
 {
 	uint32_t inode = (uint32_t)sks_field_number(socket, "inode");
 	pid_t pid = (pid_t)sks_field_number(socket, "pid");
 
-	if (!inode || stray->n == MAX_STRAY || has_it(stray, pid, inode))
+	if (!inode)
+		return;
+	if (has_it(stray, pid, inode)) {
+		if (stray->pid == pid) /* it was looked at */
+			name(socket, pid);
+		return;
+	}
+	if (stray->n == MAX_STRAY)
 		return;
 	stray->sockets[stray->n] = socket;
 	stray->inodes[stray->n++] = inode;
@@ -62,15 +80,17 @@ static void correct(const struct stray *stray, const struct sks_holders *holders
 {
 	for (size_t i = 0; i < stray->n; i++) {
 		size_t h = 0;
+		pid_t pid;
 
 		/* An init that keeps a socket for its service is not it. */
 		while (h < holders->n &&
 		       (holders->list[h].inode != stray->inodes[i] || holders->list[h].pid == 1))
 			h++;
-		if (h < holders->n)
-			json_object_object_add(stray->sockets[i], "pid",
-					       json_object_new_int(sks_holders_top(
-						       holders, holders->list[h].pid)));
+		if (h == holders->n)
+			continue;
+		pid = sks_holders_top(holders, holders->list[h].pid);
+		json_object_object_add(stray->sockets[i], "pid", json_object_new_int(pid));
+		name(stray->sockets[i], pid);
 	}
 }
 

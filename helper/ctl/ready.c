@@ -7,6 +7,7 @@
 
 #include "../../common/raw.h"
 #include "../../preload/run/vars.h"
+#include "signals.h"
 #include "upgrade.h"
 
 #define POLL_MS	 20
@@ -72,7 +73,7 @@ static int fail_in_time(const struct sks_upgrade *upgrade, int last)
 		(void)snprintf(how, sizeof(how), "its last status was %d", WEXITSTATUS(last));
 	else if (last >= 0)
 		(void)snprintf(how, sizeof(how), "it was ended by SIG%s",
-			       sigabbrev_np(WTERMSIG(last)));
+			       sks_signal_name(WTERMSIG(last)));
 	return sks_upgrade_fail("--ready: \"%s\" did not succeed within %u s: %s",
 				upgrade->ctl->ready, upgrade->ctl->timeout, how);
 }

@@ -23,23 +23,35 @@ struct json_object *sks_ctl_empty_report(const struct sks_ctl *ctl)
 	return report;
 }
 
-static struct json_object *parse_report(const char *text, size_t len)
+static bool is_report(const struct json_object *report, bool everywhere)
+{
+	struct json_object *list;
+
+	if (!json_object_object_get_ex(report, everywhere ? "namespaces" : "services", &list) ||
+	    !json_object_is_type(list, json_type_array))
+		return false;
+	for (size_t i = 0; everywhere && i < json_object_array_length(list); i++) {
+		if (!is_report(json_object_array_get_idx(list, i), false))
+			return false;
+	}
+	return true;
+}
+
+static struct json_object *parse_report(const char *text, size_t len, bool everywhere)
 {
 	struct json_tokener *tokener = json_tokener_new();
-	struct json_object *report = NULL, *services;
+	struct json_object *report = NULL;
 
 	if (tokener)
 		report = json_tokener_parse_ex(tokener, text, (int)len);
 	json_tokener_free(tokener);
-	if (json_object_is_type(report, json_type_object) &&
-	    json_object_object_get_ex(report, "services", &services) &&
-	    json_object_is_type(services, json_type_array))
+	if (is_report(report, everywhere))
 		return report;
 	json_object_put(report);
 	return NULL;
 }
 
-static struct json_object *read_memfd(int fd)
+static struct json_object *read_memfd(int fd, bool everywhere)
 {
 	struct json_object *report;
 	struct stat st;
@@ -54,12 +66,12 @@ static struct json_object *read_memfd(int fd)
 	text = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (text == MAP_FAILED)
 		return NULL;
-	report = parse_report(text, (size_t)st.st_size);
+	report = parse_report(text, (size_t)st.st_size, everywhere);
 	(void)munmap(text, (size_t)st.st_size);
 	return report;
 }
 
-int sks_ctl_ask_report(const struct sks_ctl *ctl, const char *label,
+int sks_ctl_ask_report(const struct sks_ctl *ctl, const char *label, bool everywhere,
 		       struct json_object **ret_report)
 {
 	struct sks_request req = { .op = SKS_OP_STATUS };
@@ -68,6 +80,8 @@ int sks_ctl_ask_report(const struct sks_ctl *ctl, const char *label,
 	CLEANUP_FD int fd = -1;
 	int err;
 
+	if (everywhere)
+		req.flags = SKS_EVERYWHERE;
 	if (label)
 		memcpy(req.label, label, strlen(label));
 	err = sks_ctl_call(ctl, &req, NULL, &reply, &fd);
@@ -77,7 +91,7 @@ int sks_ctl_ask_report(const struct sks_ctl *ctl, const char *label,
 		warnx("%s", reply.text);
 		return 1;
 	}
-	report = reply.err ? sks_ctl_empty_report(ctl) : read_memfd(fd);
+	report = reply.err ? sks_ctl_empty_report(ctl) : read_memfd(fd, everywhere);
 	if (!report) {
 		warnx("the helper at %s: its report is unreadable", ctl->socket);
 		return 1;

@@ -16,6 +16,7 @@
 #include "../../preload/run/beside.h"
 #include "../../preload/run/reach.h"
 #include "../../preload/run/vars.h"
+#include "signals.h"
 #include "upgrade.h"
 
 #define POLL_MS	  20
@@ -103,7 +104,7 @@ static int fail_ended(const struct sks_upgrade *upgrade)
 
 	if (WIFSIGNALED(status))
 		return sks_upgrade_fail("\"%s\" was ended by SIG%s %s", upgrade->command,
-					sigabbrev_np(WTERMSIG(status)), then);
+					sks_signal_name(WTERMSIG(status)), then);
 	return sks_upgrade_fail("\"%s\" ended with status %d %s", upgrade->command,
 				WEXITSTATUS(status), then);
 }
@@ -114,7 +115,7 @@ int sks_upgrade_watch(struct sks_upgrade *upgrade)
 	int sig = sks_children_pause(0);
 
 	if (sig) {
-		(void)sks_upgrade_fail("SIG%s came before the move", sigabbrev_np(sig));
+		(void)sks_upgrade_fail("SIG%s came before the move", sks_signal_name(sig));
 		return 128 + sig;
 	}
 	/* A daemon's first process ends with 0, and leaves others. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Owns `sksteerctl status`: where the report comes from, and which part of it is shown. */
+/* Owns `sksteerctl status`: which part of the report is shown. */
 #include <dirent.h>
 #include <err.h>
 #include <errno.h>
@@ -7,88 +7,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "../bpffs.h"
-#include "../report.h"
+#include "../../common/cleanup.h"
+#include "await.h"
 #include "ctl.h"
+#include "draw.h"
 #include "owner.h"
+#include "rates.h"
 #include "report.h"
-#include "table.h"
-
-static int read_here(const struct sks_ctl *ctl, struct json_object **ret_report)
-{
-	char why[SKS_CTL_WHYLEN], unusable[SKS_PINS_WHYLEN];
-	int err, pins_err = sks_report_pins(ctl->bpffs, ctl->netns_ino, ret_report, unusable);
-
-	if (pins_err == -EUCLEAN) /* no helper of ours can read them either */
-		warnx("%s", unusable);
-	if (!pins_err || pins_err == -EUCLEAN)
-		return pins_err;
-	err = sks_ctl_ask_report(ctl, NULL, ret_report);
-	if (err < 0 && pins_err == -ENOENT && sks_ctl_sees_bpffs(ctl->bpffs)) {
-		*ret_report = sks_ctl_empty_report(ctl);
-		return 0;
-	}
-	if (err < 0)
-		warnx("%s %s, and %s", sks_ctl_pins_text(pins_err), ctl->bpffs,
-		      sks_ctl_why(ctl, err, why));
-	return err;
-}
-
-static int read_entry(const struct sks_ctl *ctl, const char *name, struct json_object *namespaces)
-{
-	uint64_t ino = sks_space_number(name);
-	char why[SKS_PINS_WHYLEN];
-	struct json_object *report;
-	int err;
-
-	if (!ino)
-		return 0; /* being set up, or nothing of ours */
-	err = sks_report_pins(ctl->bpffs, ino, &report, why);
-	if (!err)
-		json_object_array_add(namespaces, report);
-	else if (err == -EUCLEAN)
-		warnx("%s", why);
-	else if (err != -ENOENT)
-		warnx("%s/%s: %s", ctl->bpffs, name, strerror(-err));
-	return err == -ENOENT ? 0 : err; /* of a namespace that has died */
-}
-
-static int by_number(const void *a, const void *b)
-{
-	struct json_object *numbers[2];
-
-	(void)json_object_object_get_ex(*(struct json_object *const *)a, "namespace", &numbers[0]);
-	(void)json_object_object_get_ex(*(struct json_object *const *)b, "namespace", &numbers[1]);
-	return json_object_get_uint64(numbers[0]) < json_object_get_uint64(numbers[1]) ? -1 : 1;
-}
-
-/* What can be read is shown even where something can't. */
-static int read_all(const struct sks_ctl *ctl, struct json_object **ret_report)
-{
-	struct json_object *report, *namespaces;
-	DIR *list = opendir(ctl->bpffs);
-	struct dirent *entry;
-	int err = 0, failed;
-
-	if (!list && (errno != ENOENT || !sks_ctl_sees_bpffs(ctl->bpffs))) {
-		warn("--all reads the pins below %s, which is for root", ctl->bpffs);
-		return -errno;
-	}
-	report = json_object_new_object();
-	namespaces = json_object_new_array();
-	while (list && (entry = readdir(list))) {
-		failed = read_entry(ctl, entry->d_name, namespaces);
-		err = err ? err : failed;
-	}
-	if (list)
-		(void)closedir(list);
-	json_object_array_sort(namespaces, by_number);
-	json_object_object_add(report, "namespaces", namespaces);
-	*ret_report = report;
-	return err;
-}
 
 /* Several users may have services of one label. Returns how many are left. */
 static size_t keep_label(struct json_object *report, const char *label)
@@ -152,7 +80,7 @@ static int print_services(const struct json_object *report, const char *nothing)
 		(void)printf("%s\n", nothing);
 		return 0;
 	}
-	err = sks_table_services(stdout, services);
+	err = sks_draw_services(stdout, services);
 	if (json_object_object_get_ex(report, "ports_taken", &taken) &&
 	    !json_object_get_boolean(taken))
 		(void)printf("ports are not taken: others may bind them, and get no traffic there "
@@ -204,20 +132,20 @@ static int select_label(const struct sks_ctl *ctl, struct json_object *report,
 	return -ENOENT;
 }
 
-int sks_ctl_status(const struct sks_ctl *ctl)
+static int show_once(const struct sks_ctl *ctl, struct sks_rates *rates)
 {
 	struct json_object *report = NULL, *namespaces = NULL;
-	int err = ctl->all ? read_all(ctl, &report) : read_here(ctl, &report);
-	int shown = 0;
+	int err = sks_ctl_read_report(ctl, &report), shown = 0;
 
 	if (!report)
 		return SKS_CTL_FAILED;
-	if (ctl->all)
-		(void)json_object_object_get_ex(report, "namespaces", &namespaces);
+	if (json_object_object_get_ex(report, "namespaces", &namespaces))
+		for (size_t i = 0; i < json_object_array_length(namespaces); i++)
+			sks_owner_correct(json_object_array_get_idx(namespaces, i));
 	else
 		sks_owner_correct(report);
-	for (size_t i = 0; namespaces && i < json_object_array_length(namespaces); i++)
-		sks_owner_correct(json_object_array_get_idx(namespaces, i));
+	if (rates)
+		sks_rates_add(rates, report);
 	if (select_label(ctl, report, namespaces))
 		err = -ENOENT;
 	else if (ctl->json)
@@ -232,4 +160,44 @@ int sks_ctl_status(const struct sks_ctl *ctl)
 		warnx("%s", strerror(-shown));
 	json_object_put(report);
 	return err || shown ? SKS_CTL_FAILED : SKS_CTL_DONE;
+}
+
+static void begin_block(const struct sks_ctl *ctl, bool first)
+{
+	time_t now = time(NULL);
+	char text[40];
+	struct tm tm;
+
+	if (ctl->json)
+		return;
+	if (isatty(STDOUT_FILENO))
+		(void)fputs("\033[H\033[J", stdout);
+	else if (!first)
+		(void)putchar('\n');
+	(void)strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", localtime_r(&now, &tm));
+	(void)printf("%s, every %u s\n", text, ctl->every);
+}
+
+/* What can't be told now may be told the next time. */
+static int show_again(const struct sks_ctl *ctl)
+{
+	CLEANUP_FD int signals = sks_await_signals();
+	struct sks_rates rates = { 0 };
+	bool first = true;
+
+	if (signals < 0)
+		return SKS_CTL_FAILED;
+	do {
+		begin_block(ctl, first);
+		(void)show_once(ctl, &rates);
+		(void)fflush(stdout);
+		first = false;
+	} while (sks_await(-1, signals, (int)ctl->every * 1000) == SKS_GOES_ON);
+	sks_rates_free(&rates);
+	return SKS_CTL_DONE;
+}
+
+int sks_ctl_status(const struct sks_ctl *ctl)
+{
+	return ctl->every ? show_again(ctl) : show_once(ctl, NULL);
 }

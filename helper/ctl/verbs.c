@@ -6,13 +6,19 @@
 
 static const struct sks_verb verbs[] = {
 	{ "status", sks_ctl_status, 0, 1, "at most a LABEL",
-	  "Usage: sksteerctl status [LABEL] [--json] [--all] [OPTION]...\n"
+	  "Usage: sksteerctl status [LABEL] [--json] [--all] [--watch[=SECONDS]] [OPTION]...\n"
 	  "Show which services there are, where they listen, and what is steered to them:\n"
 	  "the binding that wins comes first. Root reads the kernel's maps, so that this works\n"
 	  "while the helper is down; others ask the helper and see their own services.\n"
 	  "\n"
-	  "  --json  everything, as one JSON object\n"
-	  "  --all   every network namespace that is pinned below the --bpffs directory\n" },
+	  "  --json             everything, as one JSON object\n"
+	  "  --all              every network namespace that is pinned below the --bpffs\n"
+	  "                     directory\n"
+	  "  --watch[=SECONDS]  again and again (2 seconds), with what is steered and refused a\n"
+	  "                     second, until it is interrupted\n"
+	  "\n"
+	  "-> leads to a socket, <- is what is steered to the service. On a terminal there are\n"
+	  "colours, unless NO_COLOR is set.\n" },
 	{ "lookup", sks_ctl_lookup, 3, 5, "PROTO, ADDR and PORT, and at most \"from ADDR:PORT\"",
 	  "Usage: sksteerctl lookup PROTO ADDR PORT [from ADDR:PORT] [--json] [OPTION]...\n"
 	  "Say who would get a connection, or a datagram, and why: asked of the program that the\n"
@@ -101,6 +107,26 @@ static const struct sks_verb verbs[] = {
 	  "already is not looked at. explain exits 0 when all of it is allowed.\n"
 	  "\n"
 	  "  --policy FILE  instead of /etc/sksteer/policy.conf\n" },
+	{ "metrics", sks_ctl_metrics, 0, 0, "no argument",
+	  "Usage: sksteerctl metrics [--all] [--http] [OPTION]...\n"
+	  "Print what status counts, and what the helper counts of itself, as OpenMetrics text\n"
+	  "for Prometheus. As with status, the services are those of the kernel's maps, also "
+	  "while\n"
+	  "the helper is down; sksteer_helper_up says whether it is.\n"
+	  "\n"
+	  "  --all   every network namespace that is pinned below the --bpffs directory\n"
+	  "  --http  answer one GET of /metrics on standard input, which is a connection: for\n"
+	  "          sksteer-metrics.socket\n" },
+	{ "watch", sks_ctl_watch, 0, 0, "no argument",
+	  "Usage: sksteerctl watch [--json] [--all] [OPTION]...\n"
+	  "Print a line for each thing that happens, until it is interrupted: registered, closed,\n"
+	  "replaced (a label is another server's), drained (the last socket of a replaced server\n"
+	  "is closed), denied, namespace-gone. Users see what is their own. It goes on with the\n"
+	  "next helper when one ends (helper-gone, helper-back). Who does not read fast enough is\n"
+	  "told how many events were lost.\n"
+	  "\n"
+	  "  --json  an object a line\n"
+	  "  --all   of every network namespace; for root and the helper's group\n" },
 };
 
 const struct sks_verb *sks_verb_find(const char *name)

@@ -81,7 +81,7 @@ static int detach(int ready_fd)
 	for (int fd = 0; fd < READY_FD; fd++)
 		if (dup2(null, fd) < 0)
 			return -errno;
-	if (dup2(ready_fd, READY_FD) < 0 || close_range(READY_FD + 1, ~0U, 0) < 0)
+	if (dup2(ready_fd, READY_FD) < 0 || sks_close_range(READY_FD + 1, ~0U) < 0)
 		return -errno;
 	return 0;
 }

@@ -54,7 +54,7 @@ static const char help_text[] =
 	"--replace, --join and --share need -l. With and without -p and -l, COMMAND may bind\n"
 	"those ports below 1024 itself that the helper's policy file grants its user. Exit\n"
 	"status: 125 when sksteer-run itself fails, 126 when COMMAND cannot be executed, 127\n"
-	"when it is not found, else COMMAND's own.\n";
+	"when it is not found, else COMMAND's own. More in sksteer-run(1) and sksteer(7).\n";
 
 /* c is what getopt_long returned: ":" for a missing argument, "?" for anything else. */
 static int complain_option(int c, const char *word)

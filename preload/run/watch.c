@@ -78,8 +78,8 @@ static int detach(int *conn)
 	for (int fd = 0; fd <= STDERR_FILENO; fd++)
 		if (dup2(null, fd) < 0)
 			return -errno;
-	if (close_range(STDERR_FILENO + 1, (unsigned int)*conn - 1, 0) < 0 ||
-	    close_range((unsigned int)*conn + 1, ~0U, 0) < 0)
+	if (sks_close_range(STDERR_FILENO + 1, (unsigned int)*conn - 1) < 0 ||
+	    sks_close_range((unsigned int)*conn + 1, ~0U) < 0)
 		return -errno;
 	return 0;
 }

@@ -4,7 +4,7 @@
  * socket sends, the terminal gets printable text.
  */
 #include "../../helper/ctl/field.h"
-#include "../../helper/ctl/table.h"
+#include "../../helper/ctl/draw.h"
 #include "fuzz.h"
 
 static void show(const struct json_object *services)
@@ -13,7 +13,7 @@ static void show(const struct json_object *services)
 	size_t size = 0;
 	FILE *to = open_memstream(&text, &size);
 
-	CHECK(to && !sks_table_services(to, services) && !fclose(to));
+	CHECK(to && !sks_draw_services(to, services) && !fclose(to));
 	for (size_t i = 0; i < size; i++)
 		CHECK(text[i] == '\n' || (text[i] >= ' ' && text[i] <= '~'));
 	free(text);

@@ -88,7 +88,7 @@ static pid_t send_datagrams(int *ret_pipe)
 static bool counts_exactly(void)
 {
 	struct sks_counter sum = {};
-	const struct sks_counter *past = &maps.services[3].past[SKS_V4];
+	const struct sks_counter *past = &maps.services[3].past[SKS_UDP][SKS_V4];
 	uint64_t sent = 0, counted;
 	uint32_t entries = maps.entries[SKS_MAP_DESTS];
 	int from = -1, err = 0;
