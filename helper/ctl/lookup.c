@@ -2,7 +2,6 @@
 /* Owns `sksteerctl lookup`: who would get a connection, or a datagram, and why. */
 #include <err.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,33 +46,6 @@ static int ask(const struct sks_ctl *ctl, struct sks_lookup *lookup,
 	return err ?: lookup->err;
 }
 
-/* "" where it can't be told. */
-static void read_name(pid_t pid, char ret_name[32])
-{
-	char path[32];
-	CLEANUP_FD int fd = -1;
-	ssize_t len;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	len = fd < 0 ? 0 : read(fd, ret_name, 31);
-	ret_name[len > 0 ? len : 0] = '\0';
-	ret_name[strcspn(ret_name, "\n")] = '\0';
-}
-
-static void name_processes(const struct json_object *sockets)
-{
-	char name[32];
-
-	for (size_t i = 0; i < sks_field_length(sockets); i++) {
-		struct json_object *socket = json_object_array_get_idx(sockets, i);
-
-		read_name((pid_t)sks_field_number(socket, "pid"), name);
-		if (*name)
-			json_object_object_add(socket, "process", json_object_new_string(name));
-	}
-}
-
 /* As status finds them: two services of a report, the second of what is nobody's. */
 static void find_processes(struct json_object *answer)
 {
@@ -91,8 +63,6 @@ static void find_processes(struct json_object *answer)
 	}
 	sks_owner_correct(report);
 	json_object_put(report);
-	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
-		name_processes(sks_field(answer, keys[i]));
 }
 
 /* That no packet for it comes here at all. */
