@@ -6,7 +6,9 @@
  */
 #undef _GNU_SOURCE /* with it glibc declares addresses as unions */
 #define _DEFAULT_SOURCE
+#include <asm/ioctls.h>
 #include <netinet/in.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -19,7 +21,8 @@
 #include "real.h"
 #include "receive.h"
 
-/* Declared only with _GNU_SOURCE or _FORTIFY_SOURCE. */
+/* Declared only with _GNU_SOURCE or _FORTIFY_SOURCE, or not everywhere alike. */
+int ioctl(int fd, unsigned long request, ...);
 int recvmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags, struct timespec *timeout);
 int sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags);
 ssize_t __read_chk(int fd, void *buf, size_t n, size_t room);
@@ -143,6 +146,23 @@ SKS_EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)
 		return got;
 	errno = saved;
 	return sks_real_readv(fd, iov, n);
+}
+
+SKS_EXPORT int ioctl(int fd, unsigned long request, ...)
+{
+	struct sks_dgram *dgram = sks_dgram_find(fd, SKS_DGRAM_STEERED);
+	va_list args;
+	void *arg;
+	int ret;
+
+	va_start(args, request);
+	arg = va_arg(args, void *);
+	va_end(args);
+	ret = sks_real_ioctl(fd, request, arg);
+	if (dgram && !ret && (unsigned int)request == FIONREAD && !*(int *)arg &&
+	    sks_dgram_holds(dgram, fd))
+		*(int *)arg = sks_receive_next(fd);
+	return ret;
 }
 
 SKS_EXPORT ssize_t __read_chk(int fd, void *buf, size_t n, size_t room)

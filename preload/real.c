@@ -38,6 +38,7 @@ enum name {
 	CLOSEFROM,
 	EPOLL_CTL,
 	PRCTL,
+	IOCTL,
 	SYSCALL,
 	READ_CHK,
 	RECV_CHK,
@@ -72,6 +73,7 @@ static const char names[NAMES][15] = {
 	[CLOSEFROM] = "closefrom",
 	[EPOLL_CTL] = "epoll_ctl",
 	[PRCTL] = "prctl",
+	[IOCTL] = "ioctl",
 	[SYSCALL] = "syscall",
 	[READ_CHK] = "__read_chk",
 	[RECV_CHK] = "__recv_chk",
@@ -243,6 +245,11 @@ int sks_real_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
 int sks_real_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
 {
 	REAL(PRCTL, sks_real_prctl, SYS_prctl, option, a, b, c, d);
+}
+
+int sks_real_ioctl(int fd, unsigned long request, void *arg)
+{
+	REAL(IOCTL, sks_real_ioctl, SYS_ioctl, fd, request, arg);
 }
 
 long sks_real_syscall(long number, long a, long b, long c, long d, long e, long f)

@@ -51,6 +51,7 @@ int sks_real_close_range(unsigned int first, unsigned int last, int flags);
 void sks_real_closefrom(int first);
 int sks_real_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event);
 int sks_real_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
+int sks_real_ioctl(int fd, unsigned long request, void *arg);
 long sks_real_syscall(long number, long a, long b, long c, long d, long e, long f);
 /* Of glibc's fortified programs: these do not return where n is more than room. */
 ssize_t sks_real_read_chk(int fd, void *buf, size_t n, size_t room);

@@ -4,12 +4,15 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 
 #include "../common/raw.h"
 #include "control.h"
+#include "fd.h"
 #include "real.h"
 
 /*
@@ -267,4 +270,21 @@ int sks_receive_many(struct sks_dgram *dgram, int fd, struct mmsghdr *msgs, unsi
 	look_at_times();
 	return n ? receive_batches(dgram, fd, msgs, n, flags, timeout)
 		 : sks_real_recvmmsg(fd, msgs, n, flags, timeout);
+}
+
+int sks_receive_next(int fd)
+{
+	struct pollfd ready = { .fd = fd, .events = POLLIN };
+	int next = 0;
+	char byte;
+	long len;
+
+	if (sks_raw(SYS_ioctl, fd, FIONREAD, &next) || next)
+		return next;
+	/* A look takes an error that the server has not been told of, and moves its SO_PEEK_OFF. */
+	if (sks_poll(&ready, 1, 0) <= 0 || ready.revents & POLLERR ||
+	    sks_fd_option(fd, SO_PEEK_OFF) >= 0)
+		return 0;
+	len = sks_raw(SYS_recvfrom, fd, &byte, 1, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT, NULL, NULL);
+	return len > 0 ? (int)len : 0;
 }

@@ -19,4 +19,10 @@ ssize_t sks_receive(struct sks_dgram *dgram, int fd, struct msghdr *msg, int fla
 int sks_receive_many(struct sks_dgram *dgram, int fd, struct mmsghdr *msgs, unsigned int n,
 		     int flags, struct timespec *timeout);
 
+/*
+ * How long the datagram is that comes next; 0: there is none, or an empty one. As FIONREAD, which
+ * says 0 of every socket that is in a map on Linux 6.12.117 and 6.18.44, and did not on 6.1.
+ */
+int sks_receive_next(int fd);
+
 #endif

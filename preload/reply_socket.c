@@ -299,17 +299,9 @@ struct sks_reply_socket *sks_reply_socket_get(struct sks_dgram *dgram, int fd,
 	return is_refused(set, dgram, where, sks_now_us()) ? NULL : make(set, dgram, fd, where);
 }
 
-/* A datagram of no bytes looks like none: then it is asked for again. */
-static bool has_more(int fd)
-{
-	int next = 0;
-
-	return !sks_raw(SYS_ioctl, fd, FIONREAD, &next) && next > 0;
-}
-
 void sks_reply_socket_put(struct sks_reply_socket *reply, bool broken)
 {
-	if (broken || (reply->yields && !has_more(reply->server_fd)))
+	if (broken || reply->yields)
 		drop(reply);
 	let_go(reply);
 }

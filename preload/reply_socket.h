@@ -26,7 +26,7 @@ struct sks_reply_socket {
 	uint64_t server;	   /* the server socket's */
 	int64_t until;		   /* refused: it is not asked for before, in sks_now_us() */
 	struct sks_endpoint where; /* that it is bound to */
-	bool yields;		   /* the port is anybody's who comes: kept while it is busy */
+	bool yields;		   /* the port is anybody's who comes: kept for one answer */
 };
 
 struct sks_reply_sockets {

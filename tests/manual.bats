@@ -232,7 +232,8 @@ page_statuses() {
 @test "JSON: sksteerctl(8) has the keys of the report" {
 	same "$(sed -n '/^\.Sh JSON/,/^\.Sh ENV/p' docs/sksteerctl.8 | sed -nE 's/^\.(It )?Va //p' |
 		grep -oE '[a-z_0-9]+' | grep -vx namespaces)" \
-		"$(grep -ohE 'sks_json_add[a-z_]*\([a-z]+, "[a-z_0-9]+"' helper/report.c |
+		"$(grep -ohE 'sks_json_add[a-z_]*\([a-z]+, "[a-z_0-9]+"|\[SKS_FAILED_[A-Z]+\] = "[a-z_]+"' \
+			helper/report*.c |
 			grep -oE '"[a-z_0-9]+"' | tr -d '"')"
 	grep -q '"namespaces"' helper/ctl/status.c
 }

@@ -8,7 +8,7 @@ load preload
 	need nm
 	is "$(nm -D --defined-only "$LIB" | awk '{ print $3 }' | LC_ALL=C sort | xargs)" \
 		"__read_chk __recv_chk __recvfrom_chk bind close close_range closefrom connect dup dup2\
- dup3 epoll_ctl fcntl fcntl64 getsockname getsockopt listen prctl read readv recv recvfrom recvmmsg\
+ dup3 epoll_ctl fcntl fcntl64 getsockname getsockopt ioctl listen prctl read readv recv recvfrom recvmmsg\
  recvmsg sendmmsg sendmsg sendto setsockopt shutdown sksteer_register sksteer_strerror\
  sksteer_unregister syscall"
 }

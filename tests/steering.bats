@@ -603,3 +603,20 @@ two_peers() {
 	is "$(wc -l < "$SKS_DIR/web.log")" 2
 	reaches 127.0.0.1#7777=a ::1#7777=b
 }
+
+# receives [VARIABLE=VALUE]...: what a listening socket says that is asked for data at once.
+receives() {
+	in_ns env "$@" python3 -c '
+import errno, socket
+listener = socket.create_server(("127.0.0.1", 7777))
+listener.setblocking(False)
+try:
+	listener.recv(1)
+except OSError as e:
+	print(errno.errorcode[e.errno])'
+}
+
+@test "recv(2) of a steered listener waits for data, as a connection does" {
+	is "$(receives)" ENOTCONN
+	is "$(receives LD_PRELOAD="$LIB" SKSTEER_SOCKET="$SOCKET" SKSTEER_PORTS=77)" EAGAIN
+}

@@ -359,6 +359,16 @@ odd_alike() {
 	odd_alike ::1 53 SKSTEER_PORTS="$SPEC"
 }
 
+# What the kernel says of a socket that is in a map, and the library sets right.
+@test "odd arguments where no preload is: receiving into nothing, and FIONREAD, see nothing" {
+	local expected='recv MSG(_PEEK MSG)?_TRUNC into nothing: 0|  flags 0|  0'
+	odd 127.0.0.1 5353 > "$SKS_DIR/plain"
+	in_ns timeout $((20 * SKS_SLOW)) "$RUN" --socket "$SOCKET" --engine seccomp -p "$SPEC" -- \
+		"$PROGS/udpodd" '127.0.0.1#5353' 5353 > "$SKS_DIR/odd" 2>&1
+	is "$(diff "$SKS_DIR/plain" "$SKS_DIR/odd" | grep '^>' | grep -vxE "> ($expected)")" ''
+	grep -qx 'recv MSG_TRUNC into nothing: 0' "$SKS_DIR/odd"
+}
+
 @test "pointers that lead nowhere: what the kernel says" {
 	local WILD=yes
 	odd_alike 127.0.0.1 5353 SKSTEER_PORTS=7

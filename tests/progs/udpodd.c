@@ -6,6 +6,7 @@
  */
 #include <poll.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/time.h>
 #include <sys/uio.h>
@@ -162,6 +163,30 @@ static void odd_messages(void)
 	say("recvmsg, no parts", recvmsg(sock, &msg, MSG_DONTWAIT));
 	printf("  flags %x\n", (unsigned int)msg.msg_flags);
 	drain(sock);
+}
+
+static void say_queued(const char *what)
+{
+	int queued = -1;
+
+	say(what, ioctl(sock, FIONREAD, &queued));
+	printf("  %d\n", queued);
+}
+
+static void odd_lengths(void)
+{
+	say_queued("FIONREAD of nothing");
+	send_one("twelve bytes");
+	send_one("more");
+	say_queued("FIONREAD");
+	say_queued("FIONREAD again");
+	say("FIONREAD, nowhere", ioctl(sock, FIONREAD, nowhere));
+	say("recv", recv(sock, buf, sizeof(buf), 0));
+	say_queued("FIONREAD of the second");
+	drain(sock);
+	send_one("");
+	say_queued("FIONREAD, an empty datagram");
+	say("recv", recv(sock, buf, sizeof(buf), MSG_DONTWAIT));
 }
 
 static void odd_batches(void)
@@ -349,6 +374,7 @@ int main(int argc, char **argv)
 	odd_names();
 	odd_buffers();
 	odd_messages();
+	odd_lengths();
 	odd_batches();
 	odd_sends();
 	odd_times();
