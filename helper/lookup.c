@@ -151,6 +151,8 @@ static enum sks_verdict_kind judge(const struct sks_lookup *lookup)
 {
 	if (lookup->is_found && !listens(lookup, &lookup->found))
 		return SKS_LOOKUP_CONNECTED;
+	if (!lookup->space)
+		return SKS_LOOKUP_PASSED;
 	switch (lookup->said) {
 	case SKS_SAID_SOCKET:
 	case SKS_SAID_GROUP:
@@ -160,7 +162,7 @@ static enum sks_verdict_kind judge(const struct sks_lookup *lookup)
 	case SKS_SAID_PASS:
 		return SKS_LOOKUP_PASSED;
 	default:
-		return lookup->space ? judge_found(lookup) : SKS_LOOKUP_PASSED;
+		return judge_found(lookup);
 	}
 }
 
