@@ -32,9 +32,14 @@ static __always_inline void count_failure(struct sks_counter *counter, long err)
 	counter->last_errno = err;
 }
 
-static __always_inline struct sks_counter *find_counter(__u32 *key)
+/* NULL also for a question: what nobody has sent does not count. */
+static __always_inline struct sks_counter *find_counter(struct bpf_sk_lookup *ctx, __u32 *key)
 {
-	return count_verdicts ? bpf_map_lookup_elem(&counters, key) : NULL;
+	if (!count_verdicts)
+		return NULL;
+	if (have_ingress_ifindex && (__s32)ctx->ingress_ifindex <= last_question)
+		return NULL;
+	return bpf_map_lookup_elem(&counters, key);
 }
 
 /*
@@ -43,7 +48,7 @@ static __always_inline struct sks_counter *find_counter(__u32 *key)
  */
 static __always_inline int guard(struct bpf_sk_lookup *ctx)
 {
-	return have_ingress_ifindex && ctx->ingress_ifindex != LOOPBACK_IFINDEX ? SK_DROP : SK_PASS;
+	return have_ingress_ifindex && interface_of(ctx) != LOOPBACK_IFINDEX ? SK_DROP : SK_PASS;
 }
 
 /* Whatever is not the first socket's. Not static, so that it costs the fast path no register. */
@@ -64,7 +69,7 @@ __noinline int steer_slowly(struct bpf_sk_lookup *ctx, __u32 number)
 	if (!is_here(ctx, dest))
 		return SK_PASS; /* the socket is bound to another interface */
 
-	counter = find_counter(&key);
+	counter = find_counter(ctx, &key);
 	err = assign_any(ctx, dest, slot, family);
 	if (!err) {
 		if (counter)
@@ -105,7 +110,7 @@ static __always_inline int steer(struct bpf_sk_lookup *ctx, __u32 number)
 		if (!bpf_sk_assign(ctx, sk, 0)) {
 			BARRIER; /* or clang makes one release of two, and keeps the error */
 			bpf_sk_release(sk);
-			counter = find_counter(&key);
+			counter = find_counter(ctx, &key);
 			if (counter)
 				counter->steered++;
 			return SK_PASS;

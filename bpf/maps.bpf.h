@@ -17,6 +17,9 @@ struct sks_ports ports; /* .bss: a direct address, no lookup */
 const volatile _Bool have_ingress_ifindex = 1;
 /* Only the benchmark asks what a lookup costs without its counter. */
 const volatile _Bool count_verdicts = 1;
+/* An interface up to here is a question's (common/maps.h); the benchmark's packets have 0, and
+ * count. */
+const volatile __s32 last_question = 0;
 
 /*
  * The sizes are those that a namespace begins with; helper/bpf.c replaces what has become too

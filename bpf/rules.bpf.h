@@ -18,10 +18,18 @@
 #define UNROLL	 _Pragma("clang loop unroll(full)")
 #define APART(x) asm volatile("" : "+r"(x))
 
+/* Where the packet has arrived, or would have, of which somebody asks. */
+static __always_inline __u32 interface_of(struct bpf_sk_lookup *ctx)
+{
+	__s32 ifindex = ctx->ingress_ifindex;
+
+	return ifindex < 0 ? -ifindex : ifindex;
+}
+
 /* Is the packet from where the destination's sockets listen? */
 static __always_inline int is_here(struct bpf_sk_lookup *ctx, const struct sks_dest *dest)
 {
-	return !have_ingress_ifindex || !dest->ifindex || dest->ifindex == ctx->ingress_ifindex;
+	return !have_ingress_ifindex || !dest->ifindex || dest->ifindex == interface_of(ctx);
 }
 
 static __always_inline int leads_here(struct bpf_sk_lookup *ctx, __u32 flags, __u32 number)

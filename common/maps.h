@@ -74,6 +74,11 @@
 #define SKS_SERVES_AS_V6 4u /* IPv4 by a dual-stack IPv6 socket, ... */
 #define SKS_SERVES_AS_V4 8u /* ... by an IPv4 socket */
 
+/*
+ * A question about a packet that nobody has sent comes from no interface (BPF_PROG_TEST_RUN), or
+ * from interface -N (a sock_diag(7) request): the program answers as for interface N, and does not
+ * count.
+ */
 struct sks_head {
 	__u32 magic;
 	__u32 layout;

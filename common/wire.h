@@ -147,11 +147,19 @@ socklen_t sks_wire_name(const char *path, struct sockaddr_un *ret_addr);
  *
  * 0: *ret_reply is the helper's answer (whose err is the verdict). Else nothing was answered:
  * -ENOENT, -ECONNREFUSED, -EACCES, … from connect(2): no helper; -ETIMEDOUT: it does not answer;
- * -ECONNRESET: it went away; -EPROTO: it speaks another version. Allocates nothing, raises no
- * signal, leaves no descriptor. Async-signal-safe.
+ * -ECONNRESET: it went away; -EPROTO: it speaks another version, which ret_reply->version says, or,
+ * where that is 0, no language of ours. Allocates nothing, raises no signal, leaves no descriptor.
+ * Async-signal-safe.
  */
 int sks_wire_call(const char *path, const struct sks_request *req, const char *spec, int fd,
 		  int timeout_ms, struct sks_reply *ret_reply, int *ret_fd);
+
+struct sks_text; /* text.h */
+/*
+ * Appends which of both is to be updated: the helper at that path, which speaks version theirs, or
+ * the program called ours. Async-signal-safe.
+ */
+void sks_wire_mismatch(struct sks_text *text, const char *path, uint16_t theirs, const char *ours);
 
 /*
  * 0, or -EPROTO: record_len is not that of the request and its spec, it is of another version, or

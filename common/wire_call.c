@@ -149,7 +149,8 @@ static int receive_until(int conn, void *buf, size_t size, int64_t deadline, int
 	return len ? -EPROTO : -ECONNABORTED;
 }
 
-static int receive_greeting(int conn, int64_t deadline)
+/* *ret_version: -EPROTO, because that is the helper's. */
+static int receive_greeting(int conn, int64_t deadline, uint16_t *ret_version)
 {
 	struct sks_greeting greeting;
 	int fd = -1, err;
@@ -159,7 +160,12 @@ static int receive_greeting(int conn, int64_t deadline)
 		return err == -ECONNABORTED ? -ECONNRESET : err;
 	if (fd >= 0)
 		(void)sks_raw(SYS_close, fd);
-	return fd < 0 && greeting.version == SKS_WIRE_VERSION ? 0 : -EPROTO;
+	if (fd >= 0)
+		return -EPROTO;
+	if (greeting.version == SKS_WIRE_VERSION)
+		return 0;
+	*ret_version = greeting.version;
+	return -EPROTO;
 }
 
 /* A refusal says nothing of a place, and only one place has a port. */
@@ -213,15 +219,18 @@ static int send_request(int conn, const struct sks_request *req, const char *spe
 static int exchange(int conn, const struct call *call, int64_t deadline, bool *ret_heard)
 {
 	int err = connect_to(conn, call->path, deadline);
+	uint16_t version = 0;
 
 	/* Only a helper that runs greets; one that is stopped must not get hold of fd. */
 	if (!err)
-		err = receive_greeting(conn, deadline);
+		err = receive_greeting(conn, deadline, &version);
 	if (!err)
 		err = send_request(conn, call->req, call->spec, call->fd);
 	*ret_heard = !err;
 	if (!err)
 		err = receive_reply(conn, deadline, call->ret_reply, call->ret_fd, ret_heard);
+	if (err == -EPROTO)
+		call->ret_reply->version = version;
 	return err;
 }
 

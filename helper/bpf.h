@@ -3,8 +3,9 @@
  * Owns every use of libbpf and bpf(2): a namespace's program, link and maps, and their pins. Nobody
  * else includes libbpf: helper/bpf.c loads, attaches and opens, helper/bpf_grow.c replaces what
  * runs, helper/bpf_map.c reads and writes elements, helper/bpf_copy.c and helper/bpf_census.c run
- * programs over them, helper/bpf_claims.c has the bind hooks, helper/bpf_peek.c knows other
- * versions' pins, helper/bpf_why.c listens to what libbpf says.
+ * programs over them, helper/bpf_ask.c asks the program itself, helper/bpf_claims.c has the
+ * bind hooks, helper/bpf_peek.c knows other versions' pins, helper/bpf_why.c listens to what libbpf
+ * says.
  */
 #ifndef SKSTEER_BPF_H
 #define SKSTEER_BPF_H
@@ -15,6 +16,8 @@
 
 #include "../common/maps.h"
 #include "../common/prefix.h"
+
+struct sks_packet; /* helper/packet.h */
 
 enum sks_map {
 	SKS_MAP_PORTS,
@@ -158,6 +161,18 @@ int sks_bpf_cookie(const struct sks_maps *maps, uint32_t slot, uint64_t *ret_coo
  * for these maps. NULL: this kernel can't; ask each by sks_bpf_cookie().
  */
 const uint64_t *sks_bpf_census(struct sks_maps *maps, uint32_t n);
+
+/* What the program says of a packet. */
+enum sks_said {
+	SKS_SAID_NOTHING, /* it can't be asked: before Linux 5.13, or of a named interface */
+	SKS_SAID_PASS,
+	SKS_SAID_DROP,
+	SKS_SAID_SOCKET, /* it is for the socket with that cookie ... */
+	SKS_SAID_GROUP,	 /* ... or for one that shares its port by SO_REUSEPORT */
+};
+/* Asks the attached program itself, which does not count that. 0 or -errno. */
+int sks_bpf_ask(const char *dir, const struct sks_maps *maps, const struct sks_packet *packet,
+		enum sks_said *ret_said, uint64_t *ret_cookie);
 
 /* rule: as in struct sks_trie_key. The destination and the prefix's length become the hop. */
 int sks_bpf_put_prefix(const struct sks_maps *maps, uint32_t rule, const struct sks_prefix *prefix,

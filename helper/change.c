@@ -50,7 +50,7 @@ static int compile(struct sks_space *space, struct plan *plan, enum sks_judged j
 		   struct sks_verdict *verdict)
 {
 	struct sks_routes pieces = {};
-	int err = sks_routes_cut(space, &plan->routes, &pieces);
+	int err = sks_routes_cut(space, sks_next_epoch(space), &plan->routes, &pieces);
 
 	if (!err)
 		err = sks_compile(space, plan->ranges, &plan->routes, &pieces, judged, verdict);

@@ -72,10 +72,9 @@ static int take_v6only(const struct nlattr *attr, void *data)
 	return MNL_CB_OK;
 }
 
-static int take_held(const struct nlmsghdr *nlh, void *data)
+int sks_held_read(const struct nlmsghdr *nlh, bool tcp, struct sks_held *ret_held)
 {
 	const struct inet_diag_msg *msg = mnl_nlmsg_get_payload(nlh);
-	struct growing *g = data;
 	struct sks_held held;
 	uint8_t v6only = 0;
 	int err;
@@ -84,16 +83,29 @@ static int take_held(const struct nlmsghdr *nlh, void *data)
 		return -EPROTO;
 	memset(&held, 0, sizeof(held));
 	err = address_of(msg, &held.addr, &held.port);
-	if (err || held.port == 0)
+	if (err)
 		return err;
 	mnl_attr_parse(nlh, sizeof(*msg), take_v6only, &v6only);
 	/* Bound to ::ffff:0.0.0.0, an IPv6 socket takes IPv4 alone: it is AF_INET here. */
 	held.both_families = held.addr.family == AF_INET6 && held.addr.len == 0 && !v6only;
-	held.idle = g->tcp && msg->idiag_state != TCP_LISTEN;
-	held.reply = !g->tcp && sks_reply_is_marked(nlh);
+	held.state = msg->idiag_state;
+	held.idle = tcp && msg->idiag_state != TCP_LISTEN;
+	held.reply = !tcp && sks_reply_is_marked(nlh);
+	held.ifindex = msg->id.idiag_if;
 	held.uid = msg->idiag_uid;
+	held.inode = msg->idiag_inode;
 	held.cookie = (uint64_t)msg->id.idiag_cookie[1] << 32 | msg->id.idiag_cookie[0];
-	return append(g, &held);
+	*ret_held = held;
+	return 0;
+}
+
+static int take_held(const struct nlmsghdr *nlh, void *data)
+{
+	struct growing *g = data;
+	struct sks_held held;
+	int err = sks_held_read(nlh, g->tcp, &held);
+
+	return err || !held.port ? err : append(g, &held);
 }
 
 static uint32_t states_of(uint8_t proto)

@@ -16,7 +16,10 @@ struct sks_held {
 	bool idle;		/* TCP, bound and not listening: only Linux 6.8 lists them */
 	bool reply;		/* it looks like a reply socket, which is up to its owner */
 	uint16_t port;		/* host order */
+	uint8_t state;		/* TCP_... of <netinet/tcp.h>, of UDP sockets too */
+	uint32_t ifindex;	/* that it is bound to, or 0 */
 	uint32_t uid;		/* in the helper's user namespace; 65534 also when unmapped */
+	uint32_t inode;		/* 0: no process has it */
 	uint64_t cookie;	/* SO_COOKIE */
 };
 
@@ -43,6 +46,18 @@ struct sks_port_range {
 int sks_diag_held(int netns, uint8_t proto, const struct sks_port_range *ranges, size_t n,
 		  struct sks_held_list *ret_list);
 void sks_held_free(struct sks_held_list *list);
+
+struct sks_packet; /* packet.h */
+
+/*
+ * The socket to which the kernel would take the packet, whatever leads to it: a connection, every
+ * program that is attached there, a listener of the port's own. Our program counts that where it
+ * steers or refuses it and ifindex, for which the packet's is not looked at, is that of an
+ * interface; of one that is a question's (common/maps.h), the kernel finds none of the sockets that
+ * are bound to it by themselves. -ENOENT: none, or the kernel lacks that protocol's diag module.
+ */
+int sks_diag_find(int netns, const struct sks_packet *packet, uint32_t ifindex,
+		  struct sks_held *ret_held);
 
 #define SKS_PREFIX_BROADCAST 2
 

@@ -65,12 +65,11 @@ static void sort_gaps(struct gaps *gaps)
 	gaps->n = kept + 1;
 }
 
-/* In the next state, those of the services with wide routes, sorted. */
-static int find_gaps(const struct sks_space *space, const struct sks_routes *routes,
+/* Those of the services with wide routes, sorted. */
+static int find_gaps(const struct sks_space *space, uint32_t epoch, const struct sks_routes *routes,
 		     struct gaps *gaps)
 {
 	uint8_t wide[SKS_MAX_SERVICES] = {};
-	uint32_t next = sks_next_epoch(space);
 	struct sks_range part;
 	bool any = false;
 	int err = 0;
@@ -85,7 +84,7 @@ static int find_gaps(const struct sks_space *space, const struct sks_routes *rou
 		const struct sks_binding *binding = &space->maps.bindings[i];
 
 		if (binding->source == SKS_LEFT_OUT && wide[binding->service] &&
-		    sks_alive(binding->born, binding->died, next))
+		    sks_alive(binding->born, binding->died, epoch))
 			err = add_gap(gaps, binding);
 	}
 	sort_gaps(gaps);
@@ -139,13 +138,13 @@ static int cut(const struct gaps *gaps, const struct sks_route *route, const str
 	return !err && at <= route->last ? sks_routes_add(pieces, &piece) : err;
 }
 
-int sks_routes_cut(const struct sks_space *space, const struct sks_routes *routes,
+int sks_routes_cut(const struct sks_space *space, uint32_t epoch, const struct sks_routes *routes,
 		   struct sks_routes *ret_pieces)
 {
 	struct sks_routes pieces = {};
 	struct gaps gaps = {};
 	struct sks_range part;
-	int err = find_gaps(space, routes, &gaps);
+	int err = find_gaps(space, epoch, routes, &gaps);
 
 	for (size_t i = 0; !err && i < routes->n; i++) {
 		const struct sks_route *route = &routes->routes[i];

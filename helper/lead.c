@@ -8,12 +8,12 @@ int sks_leads_resolve(const struct sks_space *space, const struct sks_ranges *ud
 {
 	const struct sks_ranges ranges[2] = { [SKS_UDP] = udp ? *udp : (struct sks_ranges){} };
 	const struct sks_scope scope = { .ranges = udp ? ranges : NULL };
+	const uint32_t epoch = sks_epoch(&space->maps);
 	struct sks_verdict verdict = {}; /* nobody is judged, so nothing is said */
 	struct sks_routes routes = {};
-	int err =
-		sks_routes_resolve(space, sks_epoch(&space->maps), scope, NULL, &routes, &verdict);
+	int err = sks_routes_resolve(space, epoch, scope, NULL, &routes, &verdict);
 
-	err = err ?: sks_routes_cut(space, &routes, ret_routes);
+	err = err ?: sks_routes_cut(space, epoch, &routes, ret_routes);
 	sks_routes_free(&routes);
 	return err;
 }
@@ -28,7 +28,7 @@ static bool wins(const struct sks_route *a, const struct sks_route *b)
 	return sks_route_precedence(a, b) < 0;
 }
 
-const struct sks_route *sks_lead_find(const struct sks_routes *routes,
+const struct sks_route *sks_lead_find(const struct sks_routes *routes, uint8_t proto,
 				      const struct sks_prefix *addr, uint16_t port,
 				      uint32_t ifindex)
 {
@@ -37,11 +37,11 @@ const struct sks_route *sks_lead_find(const struct sks_routes *routes,
 	for (size_t i = 0; i < routes->n; i++) {
 		const struct sks_route *route = &routes->routes[i];
 
-		if (route->proto == SKS_UDP && route->first <= port && port <= route->last &&
+		if (route->proto == proto && route->first <= port && port <= route->last &&
 		    sks_prefix_contains(&route->prefix, addr) &&
 		    (!route->ifindex || route->ifindex == ifindex) &&
 		    (!winner || wins(route, winner)))
 			winner = route;
 	}
-	return winner && winner->dest != SKS_DEST_GUARD ? winner : NULL;
+	return winner;
 }

@@ -12,10 +12,11 @@
 int sks_leads_resolve(const struct sks_space *space, const struct sks_ranges *udp,
 		      struct sks_routes *ret_routes);
 /*
- * Of those the one by which a datagram for the address (of full length) goes that arrives at that
- * interface (0: at one that no socket is bound to); NULL: none, or it leads to nobody.
+ * Of those routes, or others, the one by which a packet for the address (of full length) goes that
+ * arrives at that interface (0: at one that no socket is bound to), be it to SKS_DEST_GUARD; NULL:
+ * none.
  */
-const struct sks_route *sks_lead_find(const struct sks_routes *routes,
+const struct sks_route *sks_lead_find(const struct sks_routes *routes, uint8_t proto,
 				      const struct sks_prefix *addr, uint16_t port,
 				      uint32_t ifindex);
 

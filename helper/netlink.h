@@ -46,4 +46,7 @@ struct sks_netlink_wanted {
 int sks_netlink_sockets(int netns, const struct sks_netlink_wanted *wanted, sks_answer_fn *answer,
 			void *data);
 
+/* helper/diag.c: what an answer of sock_diag says of a socket. 0 or -errno. */
+int sks_held_read(const struct nlmsghdr *answer, bool tcp, struct sks_held *ret_held);
+
 #endif

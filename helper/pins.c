@@ -21,17 +21,23 @@ bool sks_pins_outlive(const char *dir, uint64_t ino)
 bool sks_pins_are_foreign(const char *dir, uint64_t ino, char ret_why[SKS_PINS_WHYLEN])
 {
 	char theirs[32] = "one unknown here";
+	const char *which = "another", *update = "";
 	uint32_t layout;
 	uint64_t attached;
 
 	if (sks_bpf_peek(dir, &layout, &attached) || layout == SKS_LAYOUT || attached != ino)
 		return false;
-	if (layout)
+	if (layout) {
+		which = layout < SKS_LAYOUT ? "an older" : "a newer";
+		update = layout < SKS_LAYOUT ? ", which is newer: update and restart sksteerd, if "
+					       "it is older, too"
+					     : ": update this one";
 		(void)snprintf(theirs, sizeof(theirs), "%u", layout);
+	}
 	(void)snprintf(ret_why, SKS_PINS_WHYLEN,
-		       "another version of sksteer made the pins in %s: map layout %s, and this "
-		       "version's is %u. " STAYS,
-		       dir, theirs, SKS_LAYOUT);
+		       "%s version of sksteer made the pins in %s: map layout %s, and this "
+		       "version's is %u%s. " STAYS,
+		       which, dir, theirs, SKS_LAYOUT, update);
 	return true;
 }
 

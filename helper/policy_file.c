@@ -23,7 +23,7 @@ static const char *unsafe(const struct stat *st)
 	return NULL;
 }
 
-static int read_text(int fd, size_t size, char **ret_text)
+static int read_text(int fd, size_t size, char **ret_text, size_t *ret_len)
 {
 	char *text = malloc(size + 1);
 	size_t len = 0;
@@ -42,16 +42,29 @@ static int read_text(int fd, size_t size, char **ret_text)
 		return err;
 	}
 	text[len] = '\0';
-	if (strlen(text) != len) { /* what stands behind would be overlooked */
-		free(text);
-		return -EILSEQ;
-	}
 	*ret_text = text;
+	*ret_len = len;
 	return 0;
 }
 
+/* What stands behind a NUL byte would be overlooked. -EINVAL: there is one. */
+static int check_text(const char *path, const char *text, size_t len,
+		      char ret_why[SKS_POLICY_WHY_SIZE])
+{
+	unsigned int line = 1;
+
+	if (strlen(text) == len)
+		return 0;
+	for (const char *c = text; *c; c++)
+		line += *c == '\n';
+	(void)snprintf(ret_why, SKS_POLICY_WHY_SIZE, "%s:%u: has a NUL byte, so it is no text",
+		       path, line);
+	return -EINVAL;
+}
+
 /* *ret_text is malloc'd. *ret_unsafe: why nobody is to go by it, or NULL. */
-static int load(const char *path, bool insist, char **ret_text, const char **ret_unsafe)
+static int load(const char *path, bool insist, char **ret_text, size_t *ret_len,
+		const char **ret_unsafe)
 {
 	/* O_NONBLOCK: a FIFO is refused and not waited for. */
 	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -64,8 +77,9 @@ static int load(const char *path, bool insist, char **ret_text, const char **ret
 	*ret_unsafe = unsafe(&st);
 	if (insist && *ret_unsafe)
 		return -EACCES;
-	return st.st_size > SKS_POLICY_FILE_SIZE ? -EFBIG
-						 : read_text(fd, (size_t)st.st_size, ret_text);
+	return st.st_size > SKS_POLICY_FILE_SIZE
+		       ? -EFBIG
+		       : read_text(fd, (size_t)st.st_size, ret_text, ret_len);
 }
 
 static const char *reason_of(int err)
@@ -75,8 +89,6 @@ static const char *reason_of(int err)
 		return "is not a regular file";
 	case -EFBIG:
 		return "has more than 1048576 bytes";
-	case -EILSEQ:
-		return "has a NUL byte";
 	default:
 		return strerror(-err);
 	}
@@ -88,14 +100,15 @@ int sks_policy_file_read(const char *path, struct sks_policy_file *ret_file,
 	struct sks_policy_file file = { .path = path };
 	const char *why_unsafe = NULL;
 	char *text = NULL;
-	int err = load(path, !ret_unsafe, &text, &why_unsafe);
+	size_t len = 0;
+	int err = load(path, !ret_unsafe, &text, &len, &why_unsafe);
 
 	if (err) {
 		(void)snprintf(ret_why, SKS_POLICY_WHY_SIZE, "%s: %s", path,
 			       !ret_unsafe && why_unsafe ? why_unsafe : reason_of(err));
 		return err;
 	}
-	err = sks_policy_parse(text, &file, ret_why);
+	err = check_text(path, text, len, ret_why) ?: sks_policy_parse(text, &file, ret_why);
 	free(text);
 	if (err)
 		return err;

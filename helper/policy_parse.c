@@ -72,6 +72,22 @@ __attribute__((format(printf, 3, 4))) static int complain(struct reading *r, uns
 	return 0;
 }
 
+/* What is said of so much text as it has; more is cut off, and it says so. Returns buf. */
+static const char *quote(const char *text, size_t len, char buf[QUOTED + 4])
+{
+	(void)snprintf(buf, QUOTED + 4, "%.*s%s", (int)(len < QUOTED ? len : QUOTED), text,
+		       len > QUOTED ? "..." : "");
+	return buf;
+}
+
+/* A line without its end, which may be that of another system. */
+static size_t line_length(const char *line)
+{
+	size_t len = strcspn(line, "\n");
+
+	return len && line[len - 1] == '\r' ? len - 1 : len;
+}
+
 /* (uid_t)-1 and (gid_t)-1 are nobody's. */
 static int find_number(const char *name, uint32_t *ret_id)
 {
@@ -125,17 +141,18 @@ static int read_section(struct reading *r, struct sks_policy_section *section)
 /* Also one without a key is looked at, which inih does not report. */
 static void open_section(struct reading *r, const char *line)
 {
-	size_t len = strcspn(line, "]"), whole = strcspn(line, "\r\n");
+	size_t len = strcspn(line, "]");
 	const char *rest = line + len + (line[len] == ']');
 	struct sks_policy_section *sections;
+	char quoted[QUOTED + 4];
 
 	rest += strspn(rest, BLANKS);
 	r->key = -1;
 	if (line[len] != ']' || (*rest && !strchr(";#", *rest)) || len > sizeof(r->section)) {
 		(void)complain(r, r->line,
-			       "\"%.*s\": a section is [user NAME], [group NAME] or [default], "
+			       "\"%s\": a section is [user NAME], [group NAME] or [default], "
 			       "alone in its line",
-			       (int)(whole < QUOTED ? whole : QUOTED), line);
+			       quote(line, line_length(line), quoted));
 		return;
 	}
 	(void)snprintf(r->section, sizeof(r->section), "%.*s", (int)len - 1, line + 1);
@@ -154,14 +171,15 @@ static char *next_line(char *buf, int size, void *stream)
 	struct reading *r = stream;
 	const char *line = r->text + r->pos;
 	size_t len = strcspn(line, "\n");
+	char quoted[QUOTED + 4];
 
 	if (r->wrong || !*line)
 		return NULL;
 	r->line++;
 	if (len > (size_t)size - 3) {
 		(void)complain(r, r->line,
-			       "\"%.*s...\": more than %d characters; continue in an indented line",
-			       QUOTED, line, size - 3);
+			       "\"%s\": more than %d characters; continue in an indented line",
+			       quote(line, len, quoted), size - 3);
 		return NULL;
 	}
 	r->pos += len + (line[len] == '\n');
@@ -177,16 +195,16 @@ static int begin_key(struct reading *r, int key, const char *value)
 {
 	static const char *const kinds[] = { "user ", "group ", "[default]" };
 	struct sks_policy_section *own = &r->file->sections[r->file->n_sections - 1];
-	char id[16] = "";
+	char id[16] = "", quoted[QUOTED + 4];
 
 	for (const struct sks_policy_section *s = r->file->sections; s <= own; s++) {
 		if (s->of != own->of || s->id != own->id || !s->lines[key])
 			continue;
 		if (own->of != SKS_POLICY_OF_ALL)
 			(void)snprintf(id, sizeof(id), "%u", own->id);
-		return complain(r, r->line, "%s: \"%.*s\": %s%s has %s already, in line %u",
-				key_names[key], QUOTED, value, kinds[own->of], id, key_names[key],
-				s->lines[key]);
+		return complain(r, r->line, "%s: \"%s\": %s%s has %s already, in line %u",
+				key_names[key], quote(value, strlen(value), quoted), kinds[own->of],
+				id, key_names[key], s->lines[key]);
 	}
 	own->lines[key] = r->line;
 	r->key = key;
@@ -205,7 +223,7 @@ static int find_key(const char *name)
 static int on_key(void *stream, const char *section, const char *name, const char *value)
 {
 	struct reading *r = stream;
-	char why[SKS_POLICY_WHY_SIZE];
+	char why[SKS_POLICY_WHY_SIZE], quoted[QUOTED + 4], of_name[QUOTED + 4];
 	int key = find_key(name), err;
 	bool again = r->indented && r->key >= 0;
 
@@ -213,11 +231,12 @@ static int on_key(void *stream, const char *section, const char *name, const cha
 	if (strcmp(section, r->section) != 0)
 		return complain(r, r->line, "\"[%s]\": a section begins its line", section);
 	if (!*section)
-		return complain(r, r->line, "%.*s: \"%.*s\": before any section", QUOTED, name,
-				QUOTED, value);
+		return complain(r, r->line, "%s: \"%s\": before any section",
+				quote(name, strlen(name), of_name),
+				quote(value, strlen(value), quoted));
 	if (key == SKS_POLICY_KEYS)
-		return complain(r, r->line, "\"%.*s\": no such key; there are " KEY_NAMES, QUOTED,
-				name);
+		return complain(r, r->line, "\"%s\": no such key; there are " KEY_NAMES,
+				quote(name, strlen(name), of_name));
 	if (!again && !begin_key(r, key, value))
 		return 0;
 	err = sks_policy_value_read(r->file, (enum sks_policy_key)key, r->line, value, again, why);
@@ -230,13 +249,14 @@ static int on_key(void *stream, const char *section, const char *name, const cha
 static void complain_syntax(struct reading *r, unsigned int line)
 {
 	const char *text = r->text;
+	char quoted[QUOTED + 4];
 
 	for (unsigned int i = 1; i < line; i++)
 		text += strcspn(text, "\n") + 1;
 	text += strspn(text, BLANKS);
 	r->wrong = 0;
-	(void)complain(r, line, "\"%.*s\": neither a section nor KEY = VALUE",
-		       (int)strcspn(text, "\r\n"), text);
+	(void)complain(r, line, "\"%s\": neither a section nor KEY = VALUE",
+		       quote(text, line_length(text), quoted));
 }
 
 int sks_policy_parse(const char *text, struct sks_policy_file *file,

@@ -80,6 +80,8 @@ static int read_prefix(const char *word, size_t len, struct sks_policy_item *ite
 {
 	char why[SKS_PREFIX_WHYLEN];
 
+	if (memchr(word, ',', len))
+		return refuse(word, len, "prefixes are separated by blanks", ret_why);
 	if (sks_prefix_parse(word, len, &item->prefix, why))
 		return refuse(word, len, why, ret_why);
 	return 0;

@@ -45,6 +45,15 @@ static int list(int netns, const struct sks_ranges *udp, struct sks_reply_list *
 	return sks_diag_replies(netns, ranges, n, ret_list);
 }
 
+static bool leads(const struct sks_routes *routes, const struct sks_prefix *addr,
+		  const struct sks_reply_socket *reply)
+{
+	const struct sks_route *route =
+		sks_lead_find(routes, SKS_UDP, addr, reply->port, reply->ifindex);
+
+	return route && route->dest != SKS_DEST_GUARD;
+}
+
 /* Of what we have bound, and was not connected since, those that lead to a service, or do not. */
 static void keep(const struct sks_routes *routes, bool lead, struct sks_reply_list *replies)
 {
@@ -55,7 +64,7 @@ static void keep(const struct sks_routes *routes, bool lead, struct sks_reply_li
 		const struct sks_prefix addr = sks_reply_addr(reply);
 
 		if (reply->is_ours && !reply->connected && addr.len &&
-		    !sks_lead_find(routes, &addr, reply->port, reply->ifindex) != lead)
+		    leads(routes, &addr, reply) == lead)
 			replies->list[kept++] = *reply;
 	}
 	replies->n = kept;

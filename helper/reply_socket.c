@@ -149,8 +149,9 @@ static int check_route(struct sks_asked *asked, const struct wanted *wanted)
 
 	if (err)
 		return sks_refuse(&asked->verdict, err, "%s: %s", wanted->text, strerror(-err));
-	route = sks_lead_find(&routes, &wanted->addr, wanted->port, wanted->how.ifindex);
-	if (!route || route->service != sks_service_number(wanted->space, wanted->service))
+	route = sks_lead_find(&routes, SKS_UDP, &wanted->addr, wanted->port, wanted->how.ifindex);
+	if (!route || route->dest == SKS_DEST_GUARD ||
+	    route->service != sks_service_number(wanted->space, wanted->service))
 		err = sks_refuse(&asked->verdict, -EACCES, "%s is not steered to %s", wanted->text,
 				 wanted->service->label);
 	else

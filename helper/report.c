@@ -132,7 +132,7 @@ static void report_sockets(const struct report *report)
 	}
 }
 
-static struct json_object *report_route(const struct sks_route *route)
+struct json_object *sks_report_route(const struct sks_route *route)
 {
 	struct json_object *binding = json_object_new_object();
 
@@ -165,7 +165,7 @@ static void report_routes(const struct report *report)
 
 		if (entry && route->dest != SKS_DEST_GUARD &&
 		    (!i || by_precedence(route - 1, route) != 0))
-			json_object_array_add(entry->bindings, report_route(route));
+			json_object_array_add(entry->bindings, sks_report_route(route));
 	}
 }
 

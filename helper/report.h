@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "pins.h"
+#include "resolve.h"
 #include "store.h"
 
 #define SKS_UID_ALL 0xffffffffu
@@ -20,13 +21,23 @@
  */
 struct json_object *sks_report(const struct sks_space *space, uint32_t uid, const char *label);
 
-/* Of a registered socket, as it is there among "sockets". */
+/* One of the "sockets" of a service, by the number of its slot, and one of its "bindings". */
 struct json_object *sks_report_socket(const struct sks_space *space, uint32_t slot, uint32_t epoch);
+struct json_object *sks_report_route(const struct sks_route *route);
 
 /*
- * The same of what is pinned for a namespace below dir, with the services of everybody. 0, -ENOENT:
- * nothing is loaded there; -EUCLEAN: another map layout, or damaged, of which ret_why says more in
- * one line; -ENOMEM, or why the pins can't be read.
+ * What read makes of what is pinned for a namespace below dir, once it is of one moment: read is
+ * called again where it was not. 0, -ENOENT: nothing is loaded there; -EUCLEAN: another map layout,
+ * or damaged, of which ret_why says more in one line; -ENOMEM: read returned NULL; or why the pins
+ * can't be read.
+ */
+typedef struct json_object *sks_pins_reader(const struct sks_space *space, void *data);
+int sks_pins_read(const char *dir, uint64_t ino, sks_pins_reader *read, void *data,
+		  struct json_object **ret_report, char ret_why[SKS_PINS_WHYLEN]);
+
+/*
+ * The same of what is pinned for a namespace below dir, with the services of everybody. 0, or
+ * an errno as from sks_pins_read().
  */
 int sks_report_pins(const char *dir, uint64_t ino, struct json_object **ret_report,
 		    char ret_why[SKS_PINS_WHYLEN]);

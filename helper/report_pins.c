@@ -48,8 +48,8 @@ static int open_pins(const char *dir, uint64_t ino, struct sks_space *space,
 }
 
 /* 0, -errno; 1: maps were replaced meanwhile, so *ret_report may be of the past. */
-static int report_pins_once(const char *dir, uint64_t ino, struct json_object **ret_report,
-			    char ret_why[SKS_PINS_WHYLEN])
+static int read_once(const char *dir, uint64_t ino, sks_pins_reader *read, void *data,
+		     struct json_object **ret_report, char ret_why[SKS_PINS_WHYLEN])
 {
 	struct sks_space space = {};
 	bool settled;
@@ -57,7 +57,7 @@ static int report_pins_once(const char *dir, uint64_t ino, struct json_object **
 
 	if (err)
 		return err;
-	*ret_report = sks_report(&space, SKS_UID_ALL, "");
+	*ret_report = read(&space, data);
 	settled = sks_bpf_is_settled(&space.maps);
 	sks_bpf_close(&space.maps);
 	if (!*ret_report)
@@ -65,8 +65,8 @@ static int report_pins_once(const char *dir, uint64_t ino, struct json_object **
 	return settled ? 0 : 1;
 }
 
-int sks_report_pins(const char *dir, uint64_t ino, struct json_object **ret_report,
-		    char ret_why[SKS_PINS_WHYLEN])
+int sks_pins_read(const char *dir, uint64_t ino, sks_pins_reader *read, void *data,
+		  struct json_object **ret_report, char ret_why[SKS_PINS_WHYLEN])
 {
 	const struct timespec pause = { .tv_nsec = PAUSE_NS };
 	struct json_object *report = NULL;
@@ -79,10 +79,22 @@ int sks_report_pins(const char *dir, uint64_t ino, struct json_object **ret_repo
 			(void)nanosleep(&pause, NULL);
 		json_object_put(report);
 		report = NULL;
-		err = report_pins_once(dir, ino, &report, ret_why);
+		err = read_once(dir, ino, read, data, &report, ret_why);
 	}
 	if (err < 0)
 		return err;
 	*ret_report = report;
 	return 0;
+}
+
+static struct json_object *report_all(const struct sks_space *space, void *data)
+{
+	(void)data;
+	return sks_report(space, SKS_UID_ALL, "");
+}
+
+int sks_report_pins(const char *dir, uint64_t ino, struct json_object **ret_report,
+		    char ret_why[SKS_PINS_WHYLEN])
+{
+	return sks_pins_read(dir, ino, report_all, NULL, ret_report, ret_why);
 }

@@ -48,8 +48,8 @@ int sks_routes_resolve(const struct sks_space *space, uint32_t epoch, struct sks
 int sks_routes_add(struct sks_routes *routes, const struct sks_route *route);
 
 /* helper/gaps.c: the same, with every route that yields cut into the pieces that its service does
- * not leave out. */
-int sks_routes_cut(const struct sks_space *space, const struct sks_routes *routes,
+ * not leave out, in that epoch. */
+int sks_routes_cut(const struct sks_space *space, uint32_t epoch, const struct sks_routes *routes,
 		   struct sks_routes *ret_pieces);
 void sks_routes_free(struct sks_routes *routes);
 

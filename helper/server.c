@@ -97,6 +97,24 @@ static void handle(const struct sks_server *server, struct sks_conn *conn, struc
 		sks_attend(asked, epoll, &attended_tag);
 }
 
+#define NO_VERSION 256 /* from here on it is noise */
+
+/* Ours look at the greeting before they send anything. */
+static void refuse_record(struct sks_asked *asked, size_t len)
+{
+	uint16_t theirs = len >= sizeof(theirs) ? asked->req->version : 0;
+
+	if (theirs && theirs < NO_VERSION && theirs != SKS_WIRE_VERSION)
+		(void)sks_refuse(&asked->verdict, -EPROTO,
+				 "a request of version %u of the wire, and sksteerd speaks version "
+				 "%u: update %s, the older one",
+				 theirs, SKS_WIRE_VERSION,
+				 theirs < SKS_WIRE_VERSION ? "your client" : "sksteerd");
+	else
+		(void)sks_refuse(&asked->verdict, -EPROTO,
+				 "malformed request: not one of version %u", SKS_WIRE_VERSION);
+}
+
 static void serve(const struct sks_server *server, struct sks_conn *conn)
 {
 	static struct {
@@ -121,8 +139,7 @@ static void serve(const struct sks_server *server, struct sks_conn *conn)
 	else if (len == -EPROTO)
 		(void)sks_refuse(&asked.verdict, -EPROTO, "more than one descriptor came along");
 	else if (len > 0 && sks_request_check(&record.req, (size_t)len))
-		(void)sks_refuse(&asked.verdict, -EPROTO,
-				 "malformed request: not one of version %u", SKS_WIRE_VERSION);
+		refuse_record(&asked, (size_t)len);
 	else if (len > 0)
 		handle(server, conn, &asked);
 	sks_stranger_close(asked.fd);

@@ -37,13 +37,13 @@ static int leave(int err, const char *text)
 	return err;
 }
 
-static int leave_silence(int err)
+static int leave_silence(int err, uint16_t theirs)
 {
 	char text[SKS_REPLY_TEXT];
 	struct sks_text to;
 
 	sks_text_init(&to, text, sizeof(text));
-	sks_report_why(&to, helper_path(), err);
+	sks_report_why(&to, helper_path(), err, theirs);
 	return leave(err, text);
 }
 
@@ -65,7 +65,7 @@ static int call(const struct sks_request *req, const char *spec, int fd)
 	if (err == -EBADF) /* what was to be sent */
 		return leave(err, NULL);
 	if (err)
-		return leave_silence(err);
+		return leave_silence(err, err == -EPROTO ? reply.version : 0);
 	/* Without the library's variables its hooks know no helper to ask. */
 	if (!reply.err && req->flags & SKS_REGISTER_ANSWERS && reply.steered)
 		sks_dgram_adopt(fd, reply.token);

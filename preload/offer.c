@@ -121,7 +121,7 @@ static int judge(const struct sks_config *config, enum sks_op op, int fd, int er
 		 const struct sks_reply *reply)
 {
 	if (err) {
-		sks_report_silence(config, op, err);
+		sks_report_silence(config, op, err, err == -EPROTO ? reply->version : 0);
 		return err;
 	}
 	sks_report_reply(config, op, fd, reply);

@@ -47,10 +47,14 @@ void sks_report_config(const struct sks_config *config)
 }
 
 /* What comes before and after the path of the helper's socket. */
-void sks_report_why(struct sks_text *text, const char *path, int err)
+void sks_report_why(struct sks_text *text, const char *path, int err, uint16_t theirs)
 {
 	const char *before = "cannot ask the helper at ", *after = "";
 
+	if (theirs) {
+		sks_wire_mismatch(text, path, theirs, "libsksteer.so");
+		return;
+	}
 	switch (err) {
 	case -ENOENT:
 	case -ENOTDIR:
@@ -91,7 +95,7 @@ void sks_report_why(struct sks_text *text, const char *path, int err)
 	}
 }
 
-void sks_report_silence(const struct sks_config *config, enum sks_op op, int err)
+void sks_report_silence(const struct sks_config *config, enum sks_op op, int err, uint16_t theirs)
 {
 	bool absent = err == -ENOENT || err == -ENOTDIR || err == -ECONNREFUSED;
 	struct sks_line line;
@@ -99,7 +103,7 @@ void sks_report_silence(const struct sks_config *config, enum sks_op op, int err
 	if (absent && config->told)
 		return;
 	sks_line_start(&line);
-	sks_report_why(&line.text, config->socket, err);
+	sks_report_why(&line.text, config->socket, err, theirs);
 	sks_text_str(&line.text, ": ");
 	if (op == SKS_OP_OPEN) {
 		sks_text_str(&line.text, "bind(2) stays denied");

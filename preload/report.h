@@ -7,10 +7,13 @@
 
 /* What is wrong in the environment. */
 void sks_report_config(const struct sks_config *config);
-/* Why sks_wire_call() to that path failed with err, as the beginning of a sentence or all of it. */
-void sks_report_why(struct sks_text *text, const char *path, int err);
+/*
+ * Why sks_wire_call() to that path failed with err, as the beginning of a sentence or all of it.
+ * theirs: with -EPROTO, the version that the reply says.
+ */
+void sks_report_why(struct sks_text *text, const char *path, int err, uint16_t theirs);
 /* sks_wire_call() failed with err: op was not answered. */
-void sks_report_silence(const struct sks_config *config, enum sks_op op, int err);
+void sks_report_silence(const struct sks_config *config, enum sks_op op, int err, uint16_t theirs);
 /* The helper answered: its refusal, its warning, or that fd is steered. */
 void sks_report_reply(const struct sks_config *config, enum sks_op op, int fd,
 		      const struct sks_reply *reply);

@@ -54,10 +54,12 @@ unharmed() {
 @test "bad input: records that are none" {
 	answer 'no answer' nothing
 	answer 'EPROTO malformed request: not one of version 3' one-byte half-a-request a-byte-short \
-		a-byte-long version-0 version-1 version-4 op-0 op-16 op-65535 mode-5 \
+		a-byte-long version-0 op-0 op-16 op-65535 mode-5 \
 		weight-of-none weight-of-replace register-with-address port-without-family \
 		address-of-another-family address-beyond-ipv4 reserved-bytes label-without-end \
 		label-with-more-behind spec-len-too-small spec-len-too-large spec-len-of-4g noise
+	answer 'EPROTO a request of version 1 of the wire, and sksteerd speaks version 3: update your client, the older one' version-1
+	answer 'EPROTO a request of version 4 of the wire, and sksteerd speaks version 3: update sksteerd, the older one' version-4
 	unharmed
 }
 

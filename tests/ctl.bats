@@ -71,7 +71,6 @@ pins() {
 @test "wrong usage: status 2, and the word that is wrong is quoted" {
 	fails 2 'no verb is given'
 	fails 2 '"frobnicate" is no verb' frobnicate
-	fails 2 '"lookup" is no verb' lookup tcp 127.0.0.1 80
 	fails 2 '--frobnicate: no such option' status --frobnicate
 	fails 2 '-x: no such option' status -x
 	fails 2 '--json=yes: takes no argument' status --json=yes
@@ -80,10 +79,10 @@ pins() {
 	fails 2 'bind: it takes a LABEL and at least one SPEC' bind web
 	fails 2 'unbind: it takes a LABEL and at least one SPEC' unbind
 	fails 2 'unload: unexpected argument "web": it takes no argument' unload web
-	fails 2 'bind: --json is an option of status' bind web 80 --json
+	fails 2 'bind: --json is an option of status, lookup, watch' bind web 80 --json
 	fails 2 'unload: --all is an option of status' unload --all
 	fails 2 'status: --drain is an option of upgrade' status --drain 3
-	fails 2 'upgrade: --json is an option of status' upgrade web --json -- true
+	fails 2 'upgrade: --json is an option of status, lookup, watch' upgrade web --json -- true
 	fails 2 'upgrade: it takes a LABEL, and a command after "--"' upgrade
 	fails 2 'upgrade: it takes a LABEL, and a command after "--"' upgrade web
 	fails 2 'upgrade: it takes a LABEL, and a command after "--"' upgrade web --

@@ -5,6 +5,8 @@
 Each request is a line on stdout. SOCKET appears once it listens; "@SOCKET" is an abstract name, of
 which it says "named" on stderr.
 
+HOW version:N greets as a helper of that version does.
+
 HOW elsewhere:PORT[:THEN], shared:KIND[:THEN] and place:NUMBER:PORT say which place a CHECK is
 answered with; KIND is one of SHAREABLE, "nothing" or "file". THEN is what comes next: "die" and
 "restart" at once, any other HOW with the next question.
@@ -71,11 +73,12 @@ def serve(conn, how):
     if how == "hang-up":
         return conn.close()
     greetings = {
-        "other-version": struct.pack("=H6x", 1),
         "garbage-greeting": os.urandom(4096),
         "short-greeting": b"\1",
         "empty-greeting": b"",
     }
+    if how.startswith("version:"):
+        greetings[how] = struct.pack("=H6x", int(how[8:]))
     try:
         socket.send_fds(
             conn,

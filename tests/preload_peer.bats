@@ -75,7 +75,7 @@ load preload
 
 @test "a helper that speaks another language" {
 	local how
-	for how in other-version garbage-greeting short-greeting greeting-fd other-reply short-reply \
+	for how in version:0 garbage-greeting short-greeting greeting-fd other-reply short-reply \
 		long-reply positive-error endless-text reply-fds; do
 		peer $how
 		server "$SPEC" "${TCP[@]}" fds

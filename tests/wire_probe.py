@@ -176,7 +176,7 @@ RECORDS = {
     "spec-of-16385": request(spec=b"8," * 8192 + b"8"),
     "spec-of-64k": request(spec=b"8," * 32768),
     "record-of-200k": b"x" * 200000,
-    "noise": os.urandom(4096),
+    "noise": b"\xff\xff" + os.urandom(4094),
     "neither-ports-nor-label": request(spec=b""),
     "descriptor-with-status": request(STATUS, b""),
 }

@@ -6,24 +6,37 @@
 #include <string.h>
 
 #include "../../common/spec.h"
+#include "../../common/text.h"
 #include "ctl.h"
 
 /* A person waits: the helper may be busy with 65 535 ports, but not for as long as this. */
 #define TIMEOUT_MS 5000
+
+/* The version of a helper that speaks another one, which the last call has met; or 0. */
+static uint16_t theirs;
+
+static int call(const struct sks_ctl *ctl, const struct sks_request *req, const char *spec, int fd,
+		struct sks_reply *ret_reply, int *ret_fd)
+{
+	int err = sks_wire_call(ctl->socket, req, spec, fd, TIMEOUT_MS, ret_reply, ret_fd);
+
+	theirs = err == -EPROTO ? ret_reply->version : 0;
+	return err;
+}
 
 int sks_ctl_call(const struct sks_ctl *ctl, struct sks_request *req, const char *spec,
 		 struct sks_reply *ret_reply, int *ret_fd)
 {
 	req->version = SKS_WIRE_VERSION;
 	req->spec_len = spec ? (uint32_t)strlen(spec) : 0;
-	return sks_wire_call(ctl->socket, req, spec, -1, TIMEOUT_MS, ret_reply, ret_fd);
+	return call(ctl, req, spec, -1, ret_reply, ret_fd);
 }
 
 int sks_ctl_send(const struct sks_ctl *ctl, struct sks_request *req, int fd,
 		 struct sks_reply *ret_reply)
 {
 	req->version = SKS_WIRE_VERSION;
-	return sks_wire_call(ctl->socket, req, NULL, fd, TIMEOUT_MS, ret_reply, NULL);
+	return call(ctl, req, NULL, fd, ret_reply, NULL);
 }
 
 bool sks_ctl_is_absent(int err)
@@ -36,6 +49,9 @@ char *sks_ctl_why(const struct sks_ctl *ctl, int err, char buf[SKS_CTL_WHYLEN])
 	bool default_path = strcmp(ctl->socket, SKS_SOCKET_PATH) == 0;
 	const char *option = default_path ? "" : " --socket ";
 	const char *value = default_path ? "" : ctl->socket;
+	struct sks_text text;
+
+	sks_text_init(&text, buf, SKS_CTL_WHYLEN);
 
 	if (sks_ctl_is_absent(err))
 		(void)snprintf(buf, SKS_CTL_WHYLEN,
@@ -48,8 +64,10 @@ char *sks_ctl_why(const struct sks_ctl *ctl, int err, char buf[SKS_CTL_WHYLEN])
 		(void)snprintf(buf, SKS_CTL_WHYLEN,
 			       "the helper at %s hung up: it is too busy, or was just ending",
 			       ctl->socket);
+	else if (err == -EPROTO && theirs)
+		sks_wire_mismatch(&text, ctl->socket, theirs, "sksteerctl");
 	else if (err == -EPROTO)
-		(void)snprintf(buf, SKS_CTL_WHYLEN, "the helper at %s is of another version",
+		(void)snprintf(buf, SKS_CTL_WHYLEN, "what answers at %s is no sksteerd",
 			       ctl->socket);
 	else
 		(void)snprintf(buf, SKS_CTL_WHYLEN, "the helper at %s: %s", ctl->socket,

@@ -33,6 +33,7 @@ struct sks_ctl {
 
 /* The verbs. Each says itself what went wrong and returns the exit status. */
 int sks_ctl_status(const struct sks_ctl *ctl);
+int sks_ctl_lookup(const struct sks_ctl *ctl);
 int sks_ctl_metrics(const struct sks_ctl *ctl);
 int sks_ctl_watch(const struct sks_ctl *ctl);
 int sks_ctl_bind(const struct sks_ctl *ctl);
@@ -57,6 +58,14 @@ bool sks_ctl_is_absent(int err);
 char *sks_ctl_why(const struct sks_ctl *ctl, int err, char buf[SKS_CTL_WHYLEN]);
 /* Calls the helper and says what it answered, or that it did not. Returns the exit status. */
 int sks_ctl_request(const struct sks_ctl *ctl, struct sks_request *req, const char *spec);
+
+/*
+ * That nothing is pinned says something only where a bpffs is seen: `ip netns exec` shows a /sys
+ * without one.
+ */
+bool sks_ctl_sees_bpffs(const char *dir);
+/* Why the pins below a directory say nothing. */
+const char *sks_ctl_pins_text(int err);
 
 /* 0, or -EINVAL after having said what a label is. */
 int sks_ctl_check_label(const struct sks_ctl *ctl, const char *label);

@@ -44,6 +44,8 @@ static const char help_text[] =
 	"Look at, and change, what sksteer steers in this network namespace.\n"
 	"\n"
 	"  status [LABEL] [--json] [--all]  services, and what is steered to them\n"
+	"  lookup PROTO ADDR PORT [from ADDR:PORT]\n"
+	"                                   say who would get a connection, and why\n"
 	"  bind LABEL SPEC...               steer more to a label's server\n"
 	"  unbind LABEL SPEC...             steer less to it\n"
 	"  upgrade LABEL [OPTION]... -- COMMAND...\n"
@@ -96,12 +98,18 @@ static const struct {
 	const char *name;
 	const char *verbs; /* with ", " between them */
 } own_options[] = {
-	{ OPT_JSON, "--json", "status, watch" }, { OPT_ALL, "--all", "status, metrics, watch" },
-	{ OPT_SIGNAL, "--signal", "upgrade" },	 { OPT_TIMEOUT, "--timeout", "upgrade" },
-	{ OPT_DRAIN, "--drain", "upgrade" },	 { OPT_READY, "--ready", "upgrade" },
-	{ OPT_POLICY, "--policy", "policy" },	 { OPT_PID, "--pid", "register" },
-	{ OPT_FD, "--fd", "register" },		 { OPT_PORT, "--port", "register" },
-	{ OPT_HTTP, "--http", "metrics" },	 { OPT_WATCH, "--watch", "status" },
+	{ OPT_JSON, "--json", "status, lookup, watch" },
+	{ OPT_ALL, "--all", "status, metrics, watch" },
+	{ OPT_SIGNAL, "--signal", "upgrade" },
+	{ OPT_TIMEOUT, "--timeout", "upgrade" },
+	{ OPT_DRAIN, "--drain", "upgrade" },
+	{ OPT_READY, "--ready", "upgrade" },
+	{ OPT_POLICY, "--policy", "policy" },
+	{ OPT_PID, "--pid", "register" },
+	{ OPT_FD, "--fd", "register" },
+	{ OPT_PORT, "--port", "register" },
+	{ OPT_HTTP, "--http", "metrics" },
+	{ OPT_WATCH, "--watch", "status" },
 };
 
 struct command_line {

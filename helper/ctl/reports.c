@@ -3,8 +3,6 @@
 #include <dirent.h>
 #include <err.h>
 #include <errno.h>
-#include <libgen.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,33 +10,6 @@
 #include "../bpffs.h"
 #include "../report.h"
 #include "report.h"
-
-/*
- * That nothing is pinned says something only where a bpffs is seen: `ip netns exec` shows a /sys
- * without one.
- */
-static bool sees_bpffs(const char *dir)
-{
-	char copy[PATH_MAX];
-
-	(void)snprintf(copy, sizeof(copy), "%s", dir);
-	return sks_is_bpffs(dir) ||
-	       (access(dir, F_OK) && errno == ENOENT && sks_is_bpffs(dirname(copy)));
-}
-
-/* Why the pins below a directory say nothing. */
-static const char *pins_text(int err)
-{
-	switch (err) {
-	case -ENOENT:
-		return "no bpffs is mounted at";
-	case -EACCES:
-	case -EPERM:
-		return "only root reads the pins in";
-	default:
-		return "cannot read the pins in";
-	}
-}
 
 static int read_here(const struct sks_ctl *ctl, struct json_object **ret_report)
 {
@@ -50,12 +21,13 @@ static int read_here(const struct sks_ctl *ctl, struct json_object **ret_report)
 	if (!pins_err || pins_err == -EUCLEAN)
 		return pins_err;
 	err = sks_ctl_ask_report(ctl, NULL, false, ret_report);
-	if (err < 0 && pins_err == -ENOENT && sees_bpffs(ctl->bpffs)) {
+	if (err < 0 && pins_err == -ENOENT && sks_ctl_sees_bpffs(ctl->bpffs)) {
 		*ret_report = sks_ctl_empty_report(ctl);
 		return 0;
 	}
 	if (err < 0)
-		warnx("%s %s, and %s", pins_text(pins_err), ctl->bpffs, sks_ctl_why(ctl, err, why));
+		warnx("%s %s, and %s", sks_ctl_pins_text(pins_err), ctl->bpffs,
+		      sks_ctl_why(ctl, err, why));
 	return err;
 }
 
@@ -99,7 +71,8 @@ static int ask_all(const struct sks_ctl *ctl, int pins_err, struct json_object *
 	int err = sks_ctl_ask_report(ctl, NULL, true, ret_report);
 
 	if (err < 0)
-		warnx("%s %s, and %s", pins_text(pins_err), ctl->bpffs, sks_ctl_why(ctl, err, why));
+		warnx("%s %s, and %s", sks_ctl_pins_text(pins_err), ctl->bpffs,
+		      sks_ctl_why(ctl, err, why));
 	return err;
 }
 
@@ -111,7 +84,7 @@ static int read_all(const struct sks_ctl *ctl, struct json_object **ret_report)
 	struct dirent *entry;
 	int err = 0, failed;
 
-	if (!list && (errno != ENOENT || !sees_bpffs(ctl->bpffs)))
+	if (!list && (errno != ENOENT || !sks_ctl_sees_bpffs(ctl->bpffs)))
 		return ask_all(ctl, -errno, ret_report);
 	namespaces = json_object_new_array();
 	while (list && !is_denied(err) && (entry = readdir(list))) {

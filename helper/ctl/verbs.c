@@ -19,6 +19,19 @@ static const struct sks_verb verbs[] = {
 	  "\n"
 	  "-> leads to a socket, <- is what is steered to the service. On a terminal there are\n"
 	  "colours, unless NO_COLOR is set.\n" },
+	{ "lookup", sks_ctl_lookup, 3, 5, "PROTO, ADDR and PORT, and at most \"from ADDR:PORT\"",
+	  "Usage: sksteerctl lookup PROTO ADDR PORT [from ADDR:PORT] [--json] [OPTION]...\n"
+	  "Say who would get a connection, or a datagram, and why: asked of the program that the\n"
+	  "kernel runs, and without sending anything. What it says is not counted as a "
+	  "connection.\n"
+	  "\n"
+	  "  PROTO           tcp or udp\n"
+	  "  ADDR            192.0.2.7   2001:db8::7   fe80::1%eth0: where it arrives at eth0\n"
+	  "  from ADDR:PORT  the client's: where sockets share the work, it decides\n"
+	  "  --json          one JSON object\n"
+	  "\n"
+	  "Exits 0 when somebody gets it, steered or not, and 1 when nobody does. For root; also\n"
+	  "while no helper runs.\n" },
 	{ "bind", sks_ctl_bind, 2, INT32_MAX, "a LABEL and at least one SPEC",
 	  "Usage: sksteerctl bind LABEL SPEC... [OPTION]...\n"
 	  "Steer more to a label's server: the one that runs, and every one to come. All SPECs\n"

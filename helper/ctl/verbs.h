@@ -14,8 +14,8 @@ struct sks_verb {
 };
 
 #define SKS_VERB_NAMES                                                                           \
-	"status, bind, unbind, upgrade, weight, register, unregister, unload, metrics, watch, " \
-	"policy"
+	"status, lookup, bind, unbind, upgrade, weight, register, unregister, unload, metrics, " \
+	"watch, policy"
 
 /* NULL: no such verb. */
 const struct sks_verb *sks_verb_find(const char *name);

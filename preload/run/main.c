@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "../../common/text.h"
 #include "beside.h"
 #include "embed.h"
 #include "engine.h"
@@ -37,12 +38,18 @@ static int choose_socket(const struct sks_run_options *opts, struct helper_path 
 }
 
 /* Says in one line why there is no helper, what follows (then), and what to do about it. */
-static void say_unattended(int err, const char *path, const char *then)
+static void say_unattended(int err, uint16_t theirs, const char *path, const char *then)
 {
 	bool default_path = strcmp(path, SKS_SOCKET_PATH) == 0;
 	const char *option = default_path ? "" : " --socket ", *value = default_path ? "" : path;
+	char mismatch[SKS_REPLY_TEXT];
+	struct sks_text text;
 
-	if (sks_embed_is_absent(err) && geteuid() == 0)
+	sks_text_init(&text, mismatch, sizeof(mismatch));
+	if (theirs) {
+		sks_wire_mismatch(&text, path, theirs, "sksteer-run");
+		warnx("%s: %s", mismatch, then);
+	} else if (sks_embed_is_absent(err) && geteuid() == 0)
 		warnx("no helper at %s, and none could be started: %s; "
 		      "run sksteerd%s%s by hand to see why",
 		      path, then, option, value);
@@ -68,7 +75,7 @@ static int find_helper(const char *path, const char *then, bool verbose)
 		err = sks_embed_start(path, &reply);
 	}
 	if (err) {
-		say_unattended(err, path, then);
+		say_unattended(err, err == -EPROTO ? reply.version : 0, path, then);
 		return err;
 	}
 	if (reply.err) {

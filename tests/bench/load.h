@@ -76,10 +76,14 @@ static const struct btf_var_secinfo *find_variable(const struct bpf_object *obj,
 	return NULL;
 }
 
-/* The constants are those with which the helper loaded the program, but for the counters. */
+/*
+ * The constants are those with which the helper loaded the program, but for the counters: what is
+ * from no interface is a packet here, and no question.
+ */
 static void set_constants(const struct bpf_object *obj, struct bpf_map *map, int prog, bool counts)
 {
 	const struct btf_var_secinfo *var = find_variable(obj, "count_verdicts");
+	const struct btf_var_secinfo *question = find_variable(obj, "last_question");
 	int theirs = find_map(prog, ".rodata");
 	struct bpf_map_info info = {};
 	__u32 len = sizeof(info), key = 0;
@@ -96,6 +100,10 @@ static void set_constants(const struct bpf_object *obj, struct bpf_map *map, int
 		value[var->offset] = counts;
 	else if (!counts)
 		errx(1, "the dispatcher has no count_verdicts");
+	if (question)
+		memset(value + question->offset, 0xff, sizeof(__s32));
+	else if (counts)
+		errx(1, "the dispatcher has no last_question");
 	need(!bpf_map__set_initial_value(map, value, size), "the constants");
 	free(value);
 	close(theirs);

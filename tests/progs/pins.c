@@ -5,7 +5,7 @@
  * audit: exit status 0, or says which record is none of the current state's, or half of one.
  * epoch: prints how many changes were published.
  * old: makes the running program one of another build, as it is after an upgrade.
- * foreign: makes the maps those of another version, whose layout is 2.
+ * foreign: makes the maps those of another version, whose layout is 2, or the one that follows DIR.
  * cut: leaves what a helper leaves that is killed in the middle of two registrations. One brings
  * the label "half", the other has put the socket of the label "cut" into the map, but not its
  * record. unchain: leaves what one leaves that is killed right after it has published that the
@@ -390,8 +390,8 @@ static int unchain(void)
 
 int main(int argc, char **argv)
 {
-	if (argc != 3)
-		errx(2, "usage: pins audit|cut|unchain|epoch|foreign|old DIR");
+	if (argc != 3 && (argc != 4 || strcmp(argv[1], "foreign")))
+		errx(2, "usage: pins audit|cut|unchain|epoch|foreign|old DIR [LAYOUT]");
 	map_all(argv[2]);
 	if (!strcmp(argv[1], "audit"))
 		return audit(argv[2]);
@@ -402,7 +402,7 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[1], "epoch"))
 		printf("%u\n", ports->head.epoch);
 	else if (!strcmp(argv[1], "foreign"))
-		ports->head.layout = 2;
+		ports->head.layout = argc > 3 ? (__u32)atoi(argv[3]) : 2;
 	else if (!strcmp(argv[1], "old"))
 		ports->head.program ^= 1;
 	else

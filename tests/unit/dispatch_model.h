@@ -78,15 +78,16 @@ struct m_packet {
 /* M_TIE: nothing says which of two bindings of the same change wins. */
 enum m_kind { M_PASS, M_DROP, M_SOCKET, M_TIE };
 
-struct m_verdict {
-	enum m_kind kind;
-	uint64_t cookie; /* of M_SOCKET */
-};
-
 /* A binding's word for a packet: the fewer, the better, from the first member on. */
 struct m_claim {
 	uint32_t host_bits, width, first, age;
 	const struct m_listener *listener; /* NULL: no claim */
+};
+
+struct m_verdict {
+	enum m_kind kind;
+	uint64_t cookie;      /* of M_SOCKET */
+	struct m_claim claim; /* that has won */
 };
 
 static inline uint8_t m_family(unsigned int family)
@@ -312,7 +313,7 @@ static inline struct m_verdict m_serve(const struct m_listener *l, const struct 
 		if (!(s->families >> p->family & 1))
 			continue;
 		if (s->state == M_OPEN)
-			return (struct m_verdict){ M_SOCKET, s->cookie };
+			return (struct m_verdict){ .kind = M_SOCKET, .cookie = s->cookie };
 		silent |= s->state == M_SILENT;
 	}
 	if (p->proto == SKS_UDP && p->port == l->port && silent)
@@ -322,6 +323,7 @@ static inline struct m_verdict m_serve(const struct m_listener *l, const struct 
 
 static inline struct m_verdict model_verdict(const struct model *m, const struct m_packet *p)
 {
+	struct m_verdict verdict = { .kind = M_PASS };
 	struct m_claim best = {};
 	bool tie = false;
 
@@ -334,7 +336,10 @@ static inline struct m_verdict model_verdict(const struct model *m, const struct
 	}
 	if (tie)
 		return (struct m_verdict){ .kind = M_TIE };
-	return best.listener ? m_serve(best.listener, p) : (struct m_verdict){ .kind = M_PASS };
+	if (best.listener)
+		verdict = m_serve(best.listener, p);
+	verdict.claim = best;
+	return verdict;
 }
 
 #endif

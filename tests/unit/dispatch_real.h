@@ -129,7 +129,7 @@ __attribute__((unused)) static struct m_verdict real_verdict(const struct m_pack
 	need(bpf_prog_test_run_opts(real_program, &opts) == 0, "BPF_PROG_TEST_RUN");
 	if (opts.retval == SK_DROP)
 		return (struct m_verdict){ .kind = M_DROP };
-	return (struct m_verdict){ ctx.cookie ? M_SOCKET : M_PASS, ctx.cookie };
+	return (struct m_verdict){ .kind = ctx.cookie ? M_SOCKET : M_PASS, .cookie = ctx.cookie };
 }
 
 #endif

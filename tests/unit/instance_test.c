@@ -100,7 +100,7 @@ static struct m_verdict verdict_on(uint16_t port)
 	need(bpf_prog_test_run_opts(real_program, &opts) == 0, "BPF_PROG_TEST_RUN");
 	if (opts.retval == SK_DROP)
 		return (struct m_verdict){ .kind = M_DROP };
-	return (struct m_verdict){ ctx.cookie ? M_SOCKET : M_PASS, ctx.cookie };
+	return (struct m_verdict){ .kind = ctx.cookie ? M_SOCKET : M_PASS, .cookie = ctx.cookie };
 }
 
 /* May this socket get it? Any of the latest instance that serves, or of those that joined it. */
