@@ -17,6 +17,7 @@ struct sks_held {
 	bool reply;		/* it looks like a reply socket, which is up to its owner */
 	uint16_t port;		/* host order */
 	uint32_t uid;		/* in the helper's user namespace; 65534 also when unmapped */
+	uint32_t service;	/* number + 1, of one that changes (held.c), or 0 */
 	uint64_t cookie;	/* SO_COOKIE */
 };
 

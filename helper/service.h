@@ -32,6 +32,9 @@ int sks_service_add(struct sks_space *space, const struct sks_peer *peer, const 
 /* With its bindings and destinations. Its sockets must be gone, or go once that is published. */
 void sks_service_kill(struct sks_space *space, struct sks_service *service);
 
+/* The same for those that are marked, by number. */
+void sks_services_kill(struct sks_space *space, const uint8_t marked[SKS_MAX_SERVICES]);
+
 /* Its registered sockets that were open when last looked at. */
 unsigned int sks_service_sockets(const struct sks_space *space, const struct sks_service *service);
 const struct sks_service *sks_service_of_slot(const struct sks_space *space, uint32_t slot);
