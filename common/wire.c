@@ -131,6 +131,13 @@ int sks_wire_recv(int conn, void *buf, size_t size, int flags, int *ret_fd)
 	return len;
 }
 
+static uint32_t known_flags(uint16_t op)
+{
+	return op == SKS_OP_REGISTER ? SKS_REGISTER_ANSWERS
+	       : op == SKS_OP_APPLY  ? SKS_APPLY_DRY
+				     : 0;
+}
+
 /*
  * CHECK may say, OPEN and REPLY_SOCKET say, which address and port bind(2) is asked for; REGISTER a
  * port.
@@ -143,8 +150,7 @@ static bool address_is_sound(const struct sks_request *req)
 	switch (req->family) {
 	case 0:
 		return (!req->port || req->op == SKS_OP_REGISTER) && !must &&
-		       !(req->op == SKS_OP_REGISTER ? req->flags & ~SKS_REGISTER_ANSWERS
-						    : req->scope) &&
+		       !(req->flags & ~known_flags(req->op)) &&
 		       all_zero(req->addr, sizeof(req->addr));
 	case AF_INET:
 		return may && !req->scope && all_zero(req->addr + 4, sizeof(req->addr) - 4);
@@ -164,6 +170,12 @@ static bool reply_socket_is_sound(const struct sks_request *req)
 	       all_zero(req->label + sizeof(req->token), sizeof(req->label) - sizeof(req->token)) &&
 	       !req->pid && all_zero(req->peer_addr + len, sizeof(req->peer_addr) - len) &&
 	       !req->peer_port == all_zero(req->peer_addr, sizeof(req->peer_addr));
+}
+
+/* What it is about is in its descriptor. */
+static bool apply_is_sound(const struct sks_request *req)
+{
+	return !req->mode && !req->spec_len && all_zero(req->label, sizeof(req->label));
 }
 
 /* A weight may be 0: the socket gets no new connection while another one of its label does. */
@@ -187,12 +199,14 @@ int sks_request_check(const struct sks_request *req, size_t record_len)
 		return -EPROTO;
 	if (req->spec_len > SKS_SPEC_MAX || record_len != sizeof(*req) + req->spec_len)
 		return -EPROTO;
-	if (req->op < SKS_OP_CHECK || req->op > SKS_OP_REPLY_SOCKET || req->mode > SKS_MODE_STANDBY)
+	if (req->op < SKS_OP_CHECK || req->op > SKS_OP_APPLY || req->mode > SKS_MODE_STANDBY)
 		return -EPROTO;
 	if (!address_is_sound(req))
 		return -EPROTO;
 	if (req->op == SKS_OP_REPLY_SOCKET)
 		return reply_socket_is_sound(req) ? 0 : -EPROTO;
+	if (req->op == SKS_OP_APPLY && !apply_is_sound(req))
+		return -EPROTO;
 	if (!label_is_padded(req->label))
 		return -EPROTO;
 	return weight_is_sound(req) && !req->cookie ? 0 : -EPROTO;

@@ -51,6 +51,9 @@ enum sks_op {
 				     steered to the registered socket that has the cookie, so that
 				     answers leave from there. The sender is the service's
 				     user, or has been given the token */
+	SKS_OP_APPLY = 14, /* fd: a sealed memfd with the labels and targets that the caller is to
+			      have by sksteerctl, no others (helper/apply_text.h). The reply's
+			      fd, if anything differs: a memfd, of lines as "+ web 80/tcp" */
 };
 
 enum sks_mode {
@@ -71,6 +74,8 @@ enum sks_place {
 
 /* Of a UDP socket: its process answers from where it was asked, by reply sockets. */
 #define SKS_REGISTER_ANSWERS 1u
+/* Only what it would add and remove, or why it would be refused. */
+#define SKS_APPLY_DRY 1u
 
 struct sks_greeting {
 	uint16_t version;
@@ -103,7 +108,7 @@ struct sks_request {
 	};
 	union {
 		uint32_t scope; /* OPEN, REPLY_SOCKET: sin6_scope_id; else 0 */
-		uint32_t flags; /* REGISTER: SKS_REGISTER_... */
+		uint32_t flags; /* REGISTER: SKS_REGISTER_..., APPLY: SKS_APPLY_...; else 0 */
 	};
 	uint32_t pid;	 /* WEIGHT, as its sender sees it; else 0 */
 	uint64_t cookie; /* REPLY_SOCKET: SO_COOKIE of the registered socket; else 0 */

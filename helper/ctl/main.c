@@ -33,6 +33,8 @@ enum {
 	OPT_PID,
 	OPT_FD,
 	OPT_PORT,
+	OPT_DRY_RUN,
+	OPT_ALLOW_EMPTY,
 };
 
 static const char help_text[] =
@@ -42,6 +44,7 @@ static const char help_text[] =
 	"  status [LABEL] [--json] [--all]  services, and what is steered to them\n"
 	"  bind LABEL SPEC...               steer more to a label's server\n"
 	"  unbind LABEL SPEC...             steer less to it\n"
+	"  apply FILE [OPTION]...           make what is bound to labels what a file lists\n"
 	"  upgrade LABEL [OPTION]... -- COMMAND...\n"
 	"                                   put a new server in the place of the running one\n"
 	"  weight LABEL PID N               share a label's connections otherwise\n"
@@ -78,6 +81,8 @@ static const struct option long_options[] = {
 	{ "pid", required_argument, NULL, OPT_PID },
 	{ "fd", required_argument, NULL, OPT_FD },
 	{ "port", required_argument, NULL, OPT_PORT },
+	{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
+	{ "allow-empty", no_argument, NULL, OPT_ALLOW_EMPTY },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -99,6 +104,8 @@ static const struct {
 	{ OPT_PID, "--pid", sks_ctl_register, "register" },
 	{ OPT_FD, "--fd", sks_ctl_register, "register" },
 	{ OPT_PORT, "--port", sks_ctl_register, "register" },
+	{ OPT_DRY_RUN, "--dry-run", sks_ctl_apply, "apply" },
+	{ OPT_ALLOW_EMPTY, "--allow-empty", sks_ctl_apply, "apply" },
 };
 
 struct command_line {
@@ -230,6 +237,12 @@ static int take_option(int c, const char *word, struct command_line *line)
 		return take_fd(ctl);
 	case OPT_PORT:
 		return take_port(ctl);
+	case OPT_DRY_RUN:
+		ctl->dry_run = true;
+		return 0;
+	case OPT_ALLOW_EMPTY:
+		ctl->allow_empty = true;
+		return 0;
 	case 'h':
 		line->help = true;
 		return 0;

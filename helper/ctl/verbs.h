@@ -13,7 +13,8 @@ struct sks_verb {
 	const char *help;
 };
 
-#define SKS_VERB_NAMES "status, bind, unbind, upgrade, weight, register, unregister, unload, policy"
+#define SKS_VERB_NAMES \
+	"status, bind, unbind, apply, upgrade, weight, register, unregister, unload, policy"
 
 /* NULL: no such verb. */
 const struct sks_verb *sks_verb_find(const char *name);
