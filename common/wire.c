@@ -134,9 +134,17 @@ int sks_wire_recv(int conn, void *buf, size_t size, int flags, int *ret_fd)
 /* Which flags an operation has, in the place of a scope. */
 static uint32_t flags_of(uint16_t op)
 {
-	if (op == SKS_OP_REGISTER)
+	switch (op) {
+	case SKS_OP_REGISTER:
 		return SKS_REGISTER_ANSWERS;
-	return op == SKS_OP_STATUS || op == SKS_OP_WATCH ? SKS_EVERYWHERE : 0;
+	case SKS_OP_STATUS:
+	case SKS_OP_WATCH:
+		return SKS_EVERYWHERE;
+	case SKS_OP_APPLY:
+		return SKS_APPLY_DRY;
+	default:
+		return 0;
+	}
 }
 
 /*
@@ -172,6 +180,12 @@ static bool reply_socket_is_sound(const struct sks_request *req)
 	       !req->peer_port == all_zero(req->peer_addr, sizeof(req->peer_addr));
 }
 
+/* What it is about is in its descriptor. */
+static bool apply_is_sound(const struct sks_request *req)
+{
+	return !req->mode && !req->spec_len && all_zero(req->label, sizeof(req->label));
+}
+
 /* A weight may be 0: the socket gets no new connection while another one of its label does. */
 static bool weight_is_sound(const struct sks_request *req)
 {
@@ -193,12 +207,14 @@ int sks_request_check(const struct sks_request *req, size_t record_len)
 		return -EPROTO;
 	if (req->spec_len > SKS_SPEC_MAX || record_len != sizeof(*req) + req->spec_len)
 		return -EPROTO;
-	if (req->op < SKS_OP_CHECK || req->op > SKS_OP_WATCH || req->mode > SKS_MODE_STANDBY)
+	if (req->op < SKS_OP_CHECK || req->op > SKS_OP_APPLY || req->mode > SKS_MODE_STANDBY)
 		return -EPROTO;
 	if (!address_is_sound(req))
 		return -EPROTO;
 	if (req->op == SKS_OP_REPLY_SOCKET)
 		return reply_socket_is_sound(req) ? 0 : -EPROTO;
+	if (req->op == SKS_OP_APPLY && !apply_is_sound(req))
+		return -EPROTO;
 	if (!label_is_padded(req->label))
 		return -EPROTO;
 	return weight_is_sound(req) && !req->cookie ? 0 : -EPROTO;

@@ -53,9 +53,12 @@ enum sks_op {
 				     answers leave from there. The sender is the service's
 				     user, or has been given the token */
 	SKS_OP_TALLY = 14,	  /* the reply's text: what the helper counts of itself, as a JSON
-				     object;      for root and the helper's own group */
+				     object; for root and the helper's own group */
 	SKS_OP_WATCH = 15, /* the reply's fd: a SOCK_SEQPACKET socket from which events are read,
 			      each a JSON object, until the helper ends (helper/events.h) */
+	SKS_OP_APPLY = 16, /* fd: a sealed memfd with the labels and targets that the caller is to
+			      have by sksteerctl, no others (helper/apply_text.h). The reply's
+			      fd, if anything differs: a memfd, of lines as "+ web 80/tcp" */
 };
 
 enum sks_mode {
@@ -81,6 +84,8 @@ enum sks_place {
  * own group. STATUS then brings {"namespaces": [...]}.
  */
 #define SKS_EVERYWHERE 1u
+/* Only what it would add and remove, or why it would be refused. */
+#define SKS_APPLY_DRY 1u
 
 struct sks_greeting {
 	uint16_t version;
@@ -113,7 +118,7 @@ struct sks_request {
 	};
 	union {
 		uint32_t scope; /* OPEN, REPLY_SOCKET: sin6_scope_id; else 0 */
-		uint32_t flags; /* REGISTER: SKS_REGISTER_...; STATUS, WATCH: SKS_EVERYWHERE */
+		uint32_t flags; /* of the operation: SKS_REGISTER_..., SKS_EVERYWHERE, SKS_APPLY_... */
 	};
 	uint32_t pid;	 /* WEIGHT, as its sender sees it; else 0 */
 	uint64_t cookie; /* REPLY_SOCKET: SO_COOKIE of the registered socket; else 0 */

@@ -7,6 +7,7 @@
 
 #include "binding.h"
 #include "diag.h"
+#include "finder.h"
 #include "resolve.h"
 
 int sks_targets_parse(const char *spec, size_t len, const struct sks_target **ret_targets,
@@ -69,67 +70,6 @@ struct sks_target sks_binding_target(const struct sks_binding *binding)
 	return target;
 }
 
-/* Equal where sks_target_equal() says so. */
-struct key {
-	uint64_t words[3];
-};
-
-static struct key make_key(uint16_t first, uint16_t last, bool udp, uint8_t where,
-			   const struct sks_prefix *prefix)
-{
-	struct key key = {};
-
-	key.words[0] = first | (uint64_t)last << 16 | (uint64_t)udp << 32 | (uint64_t)where << 40 |
-		       (uint64_t)prefix->family << 48 | (uint64_t)prefix->len << 56;
-	memcpy(&key.words[1], prefix->addr, sizeof(prefix->addr));
-	return key;
-}
-
-#define BUCKETS (2 * SKS_SPEC_TARGETS)
-
-/* The targets by their keys. */
-struct finder {
-	struct key keys[SKS_SPEC_TARGETS];
-	uint16_t first[BUCKETS], next[SKS_SPEC_TARGETS + 1]; /* numbers + 1; 0: no more */
-};
-
-static uint32_t bucket_of(const struct key *key)
-{
-	uint64_t hash = key->words[0];
-
-	for (int i = 1; i < 3; i++)
-		hash = ((hash ^ hash >> 29) * 0x9e3779b97f4a7c15u) ^ key->words[i];
-	return (uint32_t)((hash ^ hash >> 29) * 0x9e3779b97f4a7c15u >> 40) % BUCKETS;
-}
-
-static void fill(struct finder *finder, const struct sks_target *targets, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		const struct sks_target *target = &targets[i];
-		uint16_t *first;
-
-		finder->keys[i] = make_key(target->first, target->last,
-					   target->proto == IPPROTO_UDP, target->where,
-					   &target->where_prefix);
-		first = &finder->first[bucket_of(&finder->keys[i])];
-		finder->next[i + 1] = *first;
-		*first = (uint16_t)(i + 1);
-	}
-}
-
-/* The number + 1 of the target that the binding is the same as; 0: of none. */
-static uint32_t find(const struct finder *finder, const struct sks_binding *binding)
-{
-	struct sks_prefix prefix = sks_binding_prefix(binding);
-	struct key key = make_key(binding->first, binding->last, binding->proto == SKS_UDP,
-				  binding->where, &prefix);
-	uint32_t i = finder->first[bucket_of(&key)];
-
-	while (i && memcmp(&finder->keys[i - 1], &key, sizeof(key)) != 0)
-		i = finder->next[i];
-	return i;
-}
-
 static int add_match(struct sks_matches *matches, const struct sks_match *match)
 {
 	if (matches->n == matches->room) {
@@ -157,13 +97,13 @@ static int by_target(const void *pa, const void *pb)
 int sks_targets_match(const struct sks_space *space, uint32_t uid, const struct sks_target *targets,
 		      size_t n, struct sks_matches *ret_matches)
 {
-	struct finder *finder = calloc(1, sizeof(*finder));
+	struct sks_finder *finder = sks_finder_new(n);
 	struct sks_matches matches = {};
 	uint32_t next = sks_next_epoch(space);
 	int err = finder ? 0 : -ENOMEM;
 
-	if (finder)
-		fill(finder, targets, n);
+	for (size_t i = 0; finder && i < n; i++)
+		(void)sks_finder_add(finder, &targets[i]);
 	for (uint32_t i = 0; !err && i < space->n_bindings; i++) {
 		const struct sks_binding *binding = &space->maps.bindings[i];
 		const struct sks_service *service = &space->maps.services[binding->service];
@@ -171,12 +111,12 @@ int sks_targets_match(const struct sks_space *space, uint32_t uid, const struct 
 
 		if (!sks_binding_is_asked(binding) || !sks_binding_counts(space, binding, next))
 			continue;
-		match.target = find(finder, binding);
+		match.target = (uint32_t)sks_finder_find(finder, binding);
 		if (match.target-- && service->uid == uid && service->named &&
 		    sks_alive(service->born, service->died, next))
 			err = add_match(&matches, &match);
 	}
-	free(finder);
+	sks_finder_free(finder);
 	if (err) {
 		free(matches.list);
 		return err;

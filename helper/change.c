@@ -83,13 +83,19 @@ static int judge_and_compile(struct sks_change *change)
 {
 	struct sks_space *space = change->space;
 	struct plan plan = {};
-	int err;
+	int err = sks_policy_quota(change);
 
 	/* All that it opens is looked at: what it leaves to others may be another matter now. */
-	sks_store_mark(space, sks_service_number(space, change->service));
-	err = sks_policy_quota(change) ?: sks_moved_settle(space, change->service, change->verdict);
+	for (uint32_t i = 0; i < space->n_services; i++) {
+		if (sks_changes(change, (uint16_t)i))
+			sks_store_mark(space, (uint16_t)i);
+	}
+	/* Where several change, their sockets stay as they are. */
+	if (!err && !change->among)
+		err = sks_moved_settle(space, change->service, change->verdict);
 	if (!err)
-		err = make_plan(space, change->service, &plan, change->verdict);
+		err = make_plan(space, change->among ? NULL : change->service, &plan,
+				change->verdict);
 	if (!err)
 		err = sks_conflict_check(change, plan.ranges, &plan.routes);
 	if (!err)

@@ -22,6 +22,8 @@ struct sks_change {
 	const struct sks_peer *peer;
 	int netns; /* borrowed */
 	struct sks_service *service;
+	/* By number: the services that change, all of one user, service being any; NULL: that one. */
+	const uint8_t *among;
 	bool dry; /* only whether it would be granted */
 	/* The socket that joins, or NULL: */
 	const struct sks_socket *socket;
@@ -33,6 +35,13 @@ struct sks_change {
 	struct sks_reply_list replies; /* which it may leave without a service */
 	struct sks_verdict *verdict;
 };
+
+/* Is it one of those that change? */
+static inline bool sks_changes(const struct sks_change *change, uint16_t service)
+{
+	return change->among ? change->among[service]
+			     : service == sks_service_number(change->space, change->service);
+}
 
 /* Judges, compiles and publishes the next state, or forgets it. 0 or the verdict's err. */
 int sks_change_finish(struct sks_change *change);

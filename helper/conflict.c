@@ -68,7 +68,8 @@ static int check_held(const struct sks_change *change, const struct sks_route *r
 		/* Would packets for the prefix reach this socket, were it not for us? */
 		if (!held->both_families && !sks_prefix_intersects(&held->addr, &route->prefix))
 			continue;
-		if (yields_at(change->space, route, held->port) ||
+		if (held->service == route->service + 1u ||
+		    yields_at(change->space, route, held->port) ||
 		    (shadows && route->prefix.len && !held->addr.len))
 			continue; /* the longer prefix wins */
 		if (held->uid != change->peer->uid)
@@ -129,23 +130,29 @@ static void sort_fresh(struct fresh *fresh)
 	qsort(fresh->sorted, fresh->n, sizeof(struct sks_route *), sort_by_target);
 }
 
+static bool is_same(const struct sks_route *a, const struct sks_route *b)
+{
+	return a->service == b->service && !by_target(a, b);
+}
+
 /*
- * Those of the service that none of the current ones equals: what it has already, it keeps. Most
- * come of a record that had them before, and both lists are in the order of the records; the others
- * are looked up.
+ * Those of the changing services that none of the current ones equals: what it has already, each
+ * keeps. Most come of a record that had them before, and both lists are in the order of the
+ * records; the others are looked up.
  */
-static void find_new(struct fresh *fresh, uint16_t number, const struct sks_routes *current)
+static void find_new(const struct sks_change *change, struct fresh *fresh,
+		     const struct sks_routes *current)
 {
 	size_t at = 0;
 
 	for (size_t i = 0; i < fresh->routes->n; i++) {
 		const struct sks_route *route = &fresh->routes->routes[i];
 
-		if (route->service != number)
+		if (!sks_changes(change, route->service))
 			continue;
 		while (at < current->n && current->routes[at].binding < route->binding)
 			at++;
-		if (at < current->n && !by_target(&current->routes[at], route))
+		if (at < current->n && is_same(&current->routes[at], route))
 			at++;
 		else
 			fresh->is[i] = 1;
@@ -154,8 +161,10 @@ static void find_new(struct fresh *fresh, uint16_t number, const struct sks_rout
 	for (size_t i = 0; fresh->n && i < current->n; i++) {
 		size_t k = find_fresh(fresh, &current->routes[i]);
 
-		for (; k < fresh->n && !by_target(fresh->sorted[k], &current->routes[i]); k++)
-			fresh->is[fresh->sorted[k] - fresh->routes->routes] = 0;
+		for (; k < fresh->n && !by_target(fresh->sorted[k], &current->routes[i]); k++) {
+			if (is_same(fresh->sorted[k], &current->routes[i]))
+				fresh->is[fresh->sorted[k] - fresh->routes->routes] = 0;
+		}
 	}
 	sort_fresh(fresh);
 }
@@ -206,16 +215,25 @@ static bool meets_exclusive(const struct sks_space *space, const struct fresh *f
 	return false;
 }
 
+/* Does a fresh one of another service say the same? */
+static bool is_taken(const struct fresh *fresh, const struct sks_route *other)
+{
+	size_t i = find_fresh(fresh, other);
+
+	while (i < fresh->n && is_same(fresh->sorted[i], other))
+		i++;
+	return i < fresh->n && !by_target(fresh->sorted[i], other);
+}
+
 static int check_other(const struct sks_change *change, const struct fresh *fresh,
 		       const struct sks_route *other)
 {
 	const struct sks_service *service = &change->space->maps.services[other->service];
 	bool own = service->uid == change->peer->uid, root = change->peer->root;
-	size_t same = find_fresh(fresh, other);
 	char text[SKS_ROUTE_STRLEN];
 
 	/* Where they are not the very same, precedence decides, but for other users' exclusive. */
-	if ((same == fresh->n || by_target(fresh->sorted[same], other)) &&
+	if (!is_taken(fresh, other) &&
 	    (own || root || !meets_exclusive(change->space, fresh, other)))
 		return 0;
 	return sks_refuse(change->verdict, -EADDRINUSE, "%s is steered to %s%s%s already",
@@ -307,16 +325,17 @@ static bool is_asked(const struct sks_space *space, const struct sks_route *rout
 /* Against the policy, and what others have steered. */
 static int check_routes(const struct sks_change *change, const struct fresh *fresh)
 {
-	uint16_t number = sks_service_number(change->space, change->service);
 	const struct sks_routes *routes = fresh->routes;
 	int err = 0;
 
 	for (size_t i = 0; !err && i < routes->n; i++) {
-		if (fresh->is[i] && is_asked(change->space, &routes->routes[i]))
-			err = sks_policy_place(change->peer, &routes->routes[i].prefix,
-					       change->verdict);
-		else if (routes->routes[i].service != number)
-			err = check_other(change, fresh, &routes->routes[i]);
+		const struct sks_route *route = &routes->routes[i];
+
+		if (fresh->is[i] && is_asked(change->space, route))
+			err = sks_policy_place(change->peer, &route->prefix, change->verdict);
+		/* Where several services change, they may be in each other's way. */
+		if (!err && (change->among || !sks_changes(change, route->service)))
+			err = check_other(change, fresh, route);
 	}
 	return err;
 }
@@ -324,12 +343,11 @@ static int check_routes(const struct sks_change *change, const struct fresh *fre
 /* Only ranges ask where the kernel takes ports for clients; it is looked at once in any case. */
 static int see_local(const struct sks_change *change, const struct sks_routes *routes)
 {
-	uint16_t number = sks_service_number(change->space, change->service);
 	bool any = !change->space->maps.ports->head.local_last;
 	int err;
 
 	for (size_t i = 0; !any && i < routes->n; i++)
-		any = routes->routes[i].service == number && routes->routes[i].width > 1;
+		any = routes->routes[i].width > 1 && sks_changes(change, routes->routes[i].service);
 	err = any ? sks_claims_see_local(change->space, change->netns) : 0;
 	return err ? sks_refuse(change->verdict, err, "cannot read the namespace's port limits: %s",
 				strerror(-err))
@@ -353,12 +371,13 @@ static int check(const struct sks_change *change, const struct sks_ranges *range
 int sks_conflict_check(struct sks_change *change, const struct sks_ranges *ranges,
 		       const struct sks_routes *routes)
 {
-	const struct sks_scope scope = { .service = change->service };
+	const struct sks_scope scope = { .service = change->among ? NULL : change->service,
+					 .among = change->among };
 	struct fresh fresh = { .routes = routes };
 	struct sks_routes current = {};
 	int err = see_local(change, routes);
 
-	if (!err && change->service->born != sks_next_epoch(change->space))
+	if (!err && (change->among || change->service->born != sks_next_epoch(change->space)))
 		err = sks_routes_resolve(change->space, sks_epoch(&change->space->maps), scope,
 					 NULL, &current, change->verdict);
 	if (err)
@@ -366,7 +385,7 @@ int sks_conflict_check(struct sks_change *change, const struct sks_ranges *range
 	fresh.is = calloc(routes->n + 1, sizeof(*fresh.is));
 	fresh.sorted = calloc(routes->n + 1, sizeof(struct sks_route *));
 	if (fresh.is && fresh.sorted) {
-		find_new(&fresh, sks_service_number(change->space, change->service), &current);
+		find_new(change, &fresh, &current);
 		err = check(change, ranges, &fresh);
 	} else {
 		err = -ENOMEM;

@@ -20,6 +20,7 @@ struct sks_held {
 	uint32_t ifindex;	/* that it is bound to, or 0 */
 	uint32_t uid;		/* in the helper's user namespace; 65534 also when unmapped */
 	uint32_t inode;		/* 0: no process has it */
+	uint32_t service;	/* number + 1, of one that changes (held.c), or 0 */
 	uint64_t cookie;	/* SO_COOKIE */
 };
 

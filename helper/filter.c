@@ -249,6 +249,7 @@ static int allow_options(scmp_filter_ctx ctx)
 static int for_taker(scmp_filter_ctx ctx)
 {
 	return allow(ctx, taker, COUNT(taker))
+		       ?: allow_if(ctx, SCMP_SYS(fcntl), 1, UINT32_MAX, F_GET_SEALS)
 		       ?: allow_options(ctx)
 		       ?: allow_if(ctx, SCMP_SYS(shutdown), 1, UINT32_MAX, SHUT_RD)
 		       ?: allow_if(ctx, SCMP_SYS(shutdown), 1, UINT32_MAX, SHUT_RDWR)

@@ -5,12 +5,12 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "../common/cleanup.h"
 #include "handout.h"
+#include "sealed.h"
 
 #define MAX_HANDOUTS  512
 #define KEPT_FOR_ROOT 64
@@ -51,21 +51,6 @@ static int check_room(uint32_t uid)
 	return n_handouts < MAX_HANDOUTS - (uid ? KEPT_FOR_ROOT : 0) ? 0 : -ENOSPC;
 }
 
-/* A memfd that its reader cannot change under another reader's eyes, or -errno. */
-static int sealed_text(const char *text)
-{
-	CLEANUP_FD int fd = memfd_create("sksteer-status", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	size_t len = strlen(text);
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, len) != (ssize_t)len)
-		return -EIO;
-	if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL))
-		return -errno;
-	return sks_take_fd(&fd);
-}
-
 /* Opened for writing, so that it counts; and nobody may open it another time, for reading alone. */
 static int open_for_them(int fd)
 {
@@ -88,7 +73,7 @@ int sks_handout(const char *text, uint32_t uid)
 	err = check_room(uid);
 	if (err)
 		return err;
-	fd = sealed_text(text);
+	fd = sks_sealed_make("sksteer-report", text, strlen(text));
 	theirs = fd < 0 ? fd : open_for_them(fd);
 	if (theirs >= 0)
 		handouts[n_handouts++] = (struct handout){ sks_take_fd(&fd), uid };

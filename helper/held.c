@@ -7,34 +7,41 @@
 
 #include "conflict.h"
 
+/* A socket of a service that changes. */
+struct own {
+	uint64_t cookie;
+	uint16_t service;
+};
+
 static int by_cookie(const void *pa, const void *pb)
 {
-	const uint64_t *a = pa, *b = pb;
+	const struct own *a = pa, *b = pb;
 
-	return (*a > *b) - (*a < *b);
+	return (a->cookie > b->cookie) - (a->cookie < b->cookie);
 }
 
-/* The cookies of the service's sockets, sorted; malloc'd. NULL: no memory. */
-static uint64_t *own_cookies(const struct sks_change *change, size_t *ret_n)
+/* The sockets of what changes, sorted; malloc'd. NULL: no memory. */
+static struct own *find_own(const struct sks_change *change, size_t *ret_n)
 {
 	const struct sks_space *space = change->space;
-	uint16_t number = sks_service_number(space, change->service);
-	uint64_t *cookies = calloc(space->n_slots + 1u, sizeof(*cookies));
+	struct own *own = calloc(space->n_slots + 1u, sizeof(*own));
 	size_t n = 0;
 
-	if (!cookies)
+	if (!own)
 		return NULL;
 	if (change->socket)
-		cookies[n++] = change->socket->cookie;
+		own[n++] = (struct own){ change->socket->cookie,
+					 sks_service_number(space, change->service) };
 	for (uint32_t i = 1; i < space->n_slots; i++) {
 		const struct sks_slot *slot = &space->maps.slots[i];
+		uint16_t service = space->maps.dests[slot->dest].service;
 
-		if (slot->cookie && space->maps.dests[slot->dest].service == number)
-			cookies[n++] = slot->cookie;
+		if (slot->cookie && sks_changes(change, service))
+			own[n++] = (struct own){ slot->cookie, service };
 	}
-	qsort(cookies, n, sizeof(*cookies), by_cookie);
+	qsort(own, n, sizeof(*own), by_cookie);
 	*ret_n = n;
-	return cookies;
+	return own;
 }
 
 /* All that the list is looked at for; the lower port first. */
@@ -43,7 +50,9 @@ static int by_place(const void *pa, const void *pb)
 	const struct sks_held *a = pa, *b = pb;
 
 	return a->port - b->port ?: memcmp(&a->addr, &b->addr, sizeof(a->addr)) ?:
-	       a->both_families - b->both_families ?: a->idle - b->idle ?: (a->uid > b->uid) - (a->uid < b->uid);
+	       a->both_families - b->both_families ?: a->idle - b->idle ?:
+	       (a->service > b->service) - (a->service < b->service)
+		       ?: (a->uid > b->uid) - (a->uid < b->uid);
 }
 
 /* Of a group that shares a port one is enough. */
@@ -76,7 +85,7 @@ int sks_conflict_held(const struct sks_change *change, uint8_t proto,
 		      const struct sks_port_range *ranges, size_t n, struct sks_held_list *ret_list)
 {
 	struct sks_held_list list = {};
-	uint64_t *own;
+	struct own *own;
 	size_t n_own = 0, kept = 0;
 	int err = sks_diag_held(change->netns, proto == SKS_UDP ? IPPROTO_UDP : IPPROTO_TCP, ranges,
 				n, &list);
@@ -84,14 +93,20 @@ int sks_conflict_held(const struct sks_change *change, uint8_t proto,
 	if (err)
 		return sks_refuse(change->verdict, err, "cannot list the namespace's sockets: %s",
 				  strerror(-err));
-	own = own_cookies(change, &n_own);
+	own = find_own(change, &n_own);
 	if (!own) {
 		sks_held_free(&list);
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < list.n; i++) {
-		if (!is_passed_over(change, &list.held[i]) &&
-		    !bsearch(&list.held[i].cookie, own, n_own, sizeof(*own), by_cookie))
+		const struct own wanted = { .cookie = list.held[i].cookie }, *found;
+
+		if (is_passed_over(change, &list.held[i]))
+			continue;
+		found = bsearch(&wanted, own, n_own, sizeof(*own), by_cookie);
+		list.held[i].service = found ? found->service + 1u : 0;
+		/* Of one service alone they are in nobody's way. */
+		if (!found || change->among)
 			list.held[kept++] = list.held[i];
 	}
 	free(own);

@@ -72,10 +72,9 @@ static void measure_depth(struct wide *wide)
 }
 
 /* *ret_wide is malloc'd (as are its places), or NULL: there are none of that protocol. */
-static int find_wide(const struct sks_change *change, const struct sks_routes *routes,
-		     uint8_t proto, struct wide **ret_wide)
+static int find_wide(const struct sks_change *change, uint16_t number,
+		     const struct sks_routes *routes, uint8_t proto, struct wide **ret_wide)
 {
-	uint16_t number = sks_service_number(change->space, change->service);
 	struct sks_range part;
 	struct wide *wide = NULL;
 
@@ -160,8 +159,8 @@ static bool is_reached(const struct wide *wide, const struct sks_held *held)
 }
 
 /* Marks the ports of one protocol that the service's wide routes must not take. */
-static int mark(const struct sks_change *change, const struct wide *wide, uint8_t proto,
-		uint8_t marks[SKS_PORT_NUMBERS + 1])
+static int mark(const struct sks_change *change, uint16_t number, const struct wide *wide,
+		uint8_t proto, uint8_t marks[SKS_PORT_NUMBERS + 1])
 {
 	struct sks_held_list list = {};
 	struct sks_range local;
@@ -170,8 +169,9 @@ static int mark(const struct sks_change *change, const struct wide *wide, uint8_
 	if (err)
 		return err;
 	for (size_t i = 0; i < list.n; i++) {
-		if (list.held[i].idle)
-			continue; /* most become clients, or listen soon */
+		/* Most that are idle become clients, or listen soon. */
+		if (list.held[i].idle || list.held[i].service == number + 1u)
+			continue;
 		marks[list.held[i].port] |= is_reached(wide, &list.held[i]);
 	}
 	sks_held_free(&list);
@@ -184,15 +184,15 @@ static int mark(const struct sks_change *change, const struct wide *wide, uint8_
 }
 
 /* *ret_marks is malloc'd, or NULL: there is nothing to leave out. */
-static int find_marks(const struct sks_change *change, const struct sks_routes *routes,
-		      uint8_t proto, uint8_t **ret_marks)
+static int find_marks(const struct sks_change *change, uint16_t number,
+		      const struct sks_routes *routes, uint8_t proto, uint8_t **ret_marks)
 {
 	struct wide *wide = NULL;
-	int err = find_wide(change, routes, proto, &wide);
+	int err = find_wide(change, number, routes, proto, &wide);
 
 	if (!err && wide) {
 		*ret_marks = calloc(SKS_PORT_NUMBERS + 1, 1);
-		err = *ret_marks ? mark(change, wide, proto, *ret_marks) : -ENOMEM;
+		err = *ret_marks ? mark(change, number, wide, proto, *ret_marks) : -ENOMEM;
 		if (!err)
 			(*ret_marks)[0] = (*ret_marks)[SKS_PORT_NUMBERS] = 0;
 	}
@@ -208,10 +208,8 @@ static bool is_row(const uint8_t marks[SKS_PORT_NUMBERS + 1], uint32_t first, ui
 }
 
 /* A record that says what the marks say stays, and takes its marks; others go. */
-static void keep(struct sks_change *change, uint8_t *const marks[2])
+static void keep(struct sks_space *space, uint16_t number, uint8_t *const marks[2])
 {
-	struct sks_space *space = change->space;
-	uint16_t number = sks_service_number(space, change->service);
 	uint32_t next = sks_next_epoch(space);
 
 	for (uint32_t i = 0; i < space->n_bindings; i++) {
@@ -228,7 +226,8 @@ static void keep(struct sks_change *change, uint8_t *const marks[2])
 	}
 }
 
-static int add(struct sks_change *change, uint8_t proto, const uint8_t marks[SKS_PORT_NUMBERS + 1])
+static int add(struct sks_change *change, uint16_t number, uint8_t proto,
+	       const uint8_t marks[SKS_PORT_NUMBERS + 1])
 {
 	for (uint32_t port = 1; port < SKS_PORT_NUMBERS; port++) {
 		struct sks_binding *binding;
@@ -239,7 +238,7 @@ static int add(struct sks_change *change, uint8_t proto, const uint8_t marks[SKS
 		err = sks_store_add_binding(change->space, SKS_LEFT_OUT, &binding);
 		if (err)
 			return sks_refuse_room(change->verdict, err, "bindings", SKS_MAX_BINDINGS);
-		binding->service = sks_service_number(change->space, change->service);
+		binding->service = number;
 		binding->proto = proto;
 		binding->first = (uint16_t)port;
 		while (marks[port + 1])
@@ -249,18 +248,52 @@ static int add(struct sks_change *change, uint8_t proto, const uint8_t marks[SKS
 	return 0;
 }
 
-int sks_conflict_leave_out(struct sks_change *change, const struct sks_routes *routes)
+static int leave_out(struct sks_change *change, uint16_t number, const struct sks_routes *routes)
 {
+	struct sks_space *space = change->space;
 	uint8_t *marks[2] = {};
 	int err = 0;
 
 	for (uint8_t proto = SKS_TCP; !err && proto <= SKS_UDP; proto++)
-		err = find_marks(change, routes, proto, &marks[proto]);
-	if (!err && change->service->born != sks_next_epoch(change->space))
-		keep(change, marks);
+		err = find_marks(change, number, routes, proto, &marks[proto]);
+	if (!err && space->maps.services[number].born != sks_next_epoch(space))
+		keep(space, number, marks);
 	for (uint8_t proto = SKS_TCP; !err && proto <= SKS_UDP; proto++)
-		err = marks[proto] ? add(change, proto, marks[proto]) : 0;
+		err = marks[proto] ? add(change, number, proto, marks[proto]) : 0;
 	free(marks[SKS_TCP]);
 	free(marks[SKS_UDP]);
+	return err;
+}
+
+/* Which of many services leave anything out, or did? Most don't. */
+static void find_leaving(const struct sks_change *change, const struct sks_routes *routes,
+			 uint8_t leave[SKS_MAX_SERVICES])
+{
+	const struct sks_space *space = change->space;
+	struct sks_range part;
+
+	for (size_t i = 0; i < routes->n; i++)
+		leave[routes->routes[i].service] |=
+			sks_route_yields(space, &routes->routes[i], &part);
+	for (uint32_t i = 0; i < space->n_bindings; i++) {
+		const struct sks_binding *binding = &space->maps.bindings[i];
+
+		leave[binding->service] |= binding->source == SKS_LEFT_OUT && binding->born;
+	}
+}
+
+int sks_conflict_leave_out(struct sks_change *change, const struct sks_routes *routes)
+{
+	uint8_t leave[SKS_MAX_SERVICES] = {};
+	int err = 0;
+
+	if (!change->among)
+		return leave_out(change, sks_service_number(change->space, change->service),
+				 routes);
+	find_leaving(change, routes, leave);
+	for (uint32_t i = 0; !err && i < change->space->n_services; i++) {
+		if (leave[i] && change->among[i])
+			err = leave_out(change, (uint16_t)i, routes);
+	}
 	return err;
 }

@@ -229,6 +229,11 @@ static int check_quota(const struct sks_peer *peer, const char *what, enum sks_p
 			  peer->uid, sks_policy_rule_format(line, rule));
 }
 
+uint32_t sks_policy_most(const struct sks_peer *peer, enum sks_policy_key key)
+{
+	return peer->root ? UINT32_MAX : sks_policy_value(policy, peer, key, NULL);
+}
+
 int sks_policy_count(const struct sks_peer *peer, const struct sks_target *targets, size_t n,
 		     struct sks_verdict *verdict)
 {

@@ -72,6 +72,9 @@ bool sks_policy_shadows(const struct sks_peer *peer);
 int sks_policy_place(const struct sks_peer *peer, const struct sks_prefix *prefix,
 		     struct sks_verdict *verdict);
 
+/* How many of that kind (SKS_POLICY_MAX_...) may the user have? */
+uint32_t sks_policy_most(const struct sks_peer *peer, enum sks_policy_key key);
+
 /* Judges what the user would have in the next state, over all namespaces. 0 or -EDQUOT. */
 int sks_policy_quota(const struct sks_change *change);
 /* One reply socket more than that many, which count as sockets that are registered do: the same. */

@@ -181,6 +181,9 @@ static void dispatch(struct sks_asked *asked)
 	case SKS_OP_UNBIND:
 		sks_ask_unbind(asked);
 		break;
+	case SKS_OP_APPLY:
+		sks_ask_apply(asked);
+		break;
 	case SKS_OP_UNLOAD:
 		sks_ask_unload(asked);
 		break;

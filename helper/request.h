@@ -31,6 +31,7 @@ struct sks_asked {
 void sks_ask_register(struct sks_asked *asked); /* SKS_OP_REGISTER and SKS_OP_CHECK */
 void sks_ask_bind(struct sks_asked *asked);
 void sks_ask_unbind(struct sks_asked *asked);
+void sks_ask_apply(struct sks_asked *asked);
 void sks_ask_unload(struct sks_asked *asked);
 void sks_ask_promote(struct sks_asked *asked);
 void sks_ask_unregister(struct sks_asked *asked);

@@ -70,18 +70,28 @@ int sks_service_add(struct sks_space *space, const struct sks_peer *peer, const 
 
 void sks_service_kill(struct sks_space *space, struct sks_service *service)
 {
-	uint16_t number = sks_service_number(space, service);
+	uint8_t marked[SKS_MAX_SERVICES] = {};
+
+	marked[sks_service_number(space, service)] = 1;
+	sks_services_kill(space, marked);
+}
+
+void sks_services_kill(struct sks_space *space, const uint8_t marked[SKS_MAX_SERVICES])
+{
 	struct sks_maps *maps = &space->maps;
 
 	for (uint32_t i = 0; i < space->n_bindings; i++) {
-		if (sks_in_next(space, &maps->bindings[i]) && maps->bindings[i].service == number)
+		if (marked[maps->bindings[i].service] && sks_in_next(space, &maps->bindings[i]))
 			sks_store_kill_binding(space, &maps->bindings[i]);
 	}
 	for (uint32_t i = 1; i < space->n_dests; i++) {
-		if (sks_in_next(space, &maps->dests[i]) && maps->dests[i].service == number)
+		if (marked[maps->dests[i].service] && sks_in_next(space, &maps->dests[i]))
 			sks_store_kill_dest(space, &maps->dests[i]);
 	}
-	sks_store_kill_service(space, service);
+	for (uint32_t i = 0; i < space->n_services; i++) {
+		if (marked[i] && sks_in_next(space, &maps->services[i]))
+			sks_store_kill_service(space, &maps->services[i]);
+	}
 }
 
 const struct sks_service *sks_service_of_slot(const struct sks_space *space, uint32_t slot)

@@ -31,6 +31,8 @@ int sks_service_add(struct sks_space *space, const struct sks_peer *peer, const 
 		    struct sks_service **ret_service);
 /* With its bindings and destinations. Its sockets must be gone, or go once that is published. */
 void sks_service_kill(struct sks_space *space, struct sks_service *service);
+/* The same for those that are marked, by number. */
+void sks_services_kill(struct sks_space *space, const uint8_t marked[SKS_MAX_SERVICES]);
 
 /* How a process calls itself, with "_" for whatever a label may not have; "": it has gone. */
 void sks_service_comm(pid_t pid, char ret[16]);

@@ -12,6 +12,7 @@
 #include "bpf.h"
 #include "curb.h"
 #include "filter.h"
+#include "sealed.h"
 #include "stranger_work.h"
 
 /*
@@ -25,7 +26,7 @@ static int receive(int conn, struct sks_record *record)
 
 	done->len = sks_socket_receive(conn, record->bytes, sizeof(record->bytes), &fd);
 	(void)close(conn); /* not the last one */
-	if (fd >= 0 && sks_socket_read(fd, &done->socket, &done->verdict))
+	if (fd >= 0 && sks_socket_read(fd, &done->socket, &done->verdict) && !sks_sealed_is(fd))
 		sks_socket_close(sks_take_fd(&fd));
 	return fd;
 }

@@ -27,8 +27,10 @@ struct sks_job {
 	struct sks_reply_socket reply;
 };
 
-/* After SKS_WORK_RECEIVE the record follows, and its descriptor comes along if it is a socket for
- * us. */
+/*
+ * After SKS_WORK_RECEIVE the record follows, and its descriptor comes along if it is a socket for
+ * us, or a text that makes nobody wait (sealed.h), of which the verdict says that it is no socket.
+ */
 struct sks_done {
 	int32_t err;
 	int32_t len; /* SKS_WORK_RECEIVE: as sks_wire_recv() returned it */

@@ -54,7 +54,7 @@ unharmed() {
 @test "bad input: records that are none" {
 	answer 'no answer' nothing
 	answer 'EPROTO malformed request: not one of version 3' one-byte half-a-request a-byte-short \
-		a-byte-long version-0 op-0 op-16 op-65535 mode-5 \
+		a-byte-long version-0 op-0 op-17 op-65535 mode-5 \
 		weight-of-none weight-of-replace register-with-address port-without-family \
 		address-of-another-family address-beyond-ipv4 reserved-bytes label-without-end \
 		label-with-more-behind spec-len-too-small spec-len-too-large spec-len-of-4g noise
@@ -69,6 +69,34 @@ unharmed() {
 		open-with-scope-of-ipv4 open-beyond-ipv4 open-with-pid \
 		promote-with-{address,port,weight,pid} unregister-with-pid weight-without-pid \
 		weight-with-{mode,port} shared-with-{address,port,weight}
+	unharmed
+}
+
+@test "bad input: lists to be applied that are none" {
+	local AS
+	for AS in root nobody; do
+		answer 'EPROTO malformed request: not one of version 3' \
+			apply-with-{spec,label,mode,pid,flag,port}
+		answer 'EPROTO more than one descriptor came along' apply-of-two
+		answer 'EINVAL the list is not in a memfd that is sealed against changes' \
+			apply-of-{nothing,socket,path,device,pipe,file,unsealed,writable,future-write} \
+			apply-of-{shrinking,growing,path-of-memfd}
+		answer 'EBADF the list cannot be read: Bad file descriptor' apply-of-write-only
+		answer 'EINVAL line 2 has no end' apply-of-endless
+		answer 'EINVAL line 1: no label stands before 80' apply-of-no-label
+		answer 'EINVAL line 1: "@" and no label after it' apply-of-label-{empty,nul}
+		answer 'EINVAL label "web" is listed twice' apply-of-label-twice
+		answer 'EINVAL line 2: "" at character 1: the spec is empty' apply-of-line-empty
+		answer 'EINVAL line 2: "80?80" at character 1: only printable ASCII is allowed' \
+			apply-of-line-nul
+		answer 'EINVAL line 2: "8080?" at character 1: blanks are not allowed' apply-of-line-cr
+		answer 'EINVAL line 2: 8081: a binding of a label names no listener' apply-of-listener
+		answer 'EINVAL 8080 is listed for "web" and for "api"' apply-of-target-twice
+	done
+	AS=root
+	answer 'E2BIG line 4097: more than 4096 labels' apply-of-labels
+	AS=nobody answer 'EFBIG the list has more than 34336 bytes, which is more than user 65534 could be granted' \
+		apply-of-long
 	unharmed
 }
 

@@ -186,6 +186,48 @@ unbind_is_undone() {
 	killed_at_each unbind "$(soaks 3 1)"
 }
 
+# What moves from label to label, what comes and what goes, and a label that does.
+apply_begins() {
+	cat > "$SKS_DIR/list.json" <<- 'END'
+		{ "services": [ { "label": "web", "bindings": [ "any:10", "any:12" ] },
+		                { "label": "new", "bindings": [ "any:13" ] },
+		                { "label": "api", "bindings": [ "any:8" ] } ] }
+	END
+	ctl_begins apply "$SKS_DIR/list.json"
+}
+
+apply_is_done() {
+	ctl_is_done
+}
+
+apply_shows() {
+	if [[ $1 == yes ]]; then
+		reaches 127.0.0.1#{7,10,12}=web 127.0.0.1#{8,14}=api 127.0.0.1#{11,13}=refused
+	else
+		reaches 127.0.0.1#{7,8,10}=web 127.0.0.1#{11,14}=api 127.0.0.1#{12,13}=refused
+	fi
+}
+
+apply_is_undone() {
+	had_before
+}
+
+had_before() {
+	ctl apply - > /dev/null <<- 'END'
+		{ "services": [ { "label": "web", "bindings": [ "any:8", "any:10" ] },
+		                { "label": "api", "bindings": [ "any:11" ] },
+		                { "label": "old", "bindings": [ "any:15" ] } ] }
+	END
+}
+
+# bats test_tags=soak
+@test "the helper killed at each call of an apply: all of it is done or nothing" {
+	stand web SKSTEER_LABEL=web SKSTEER_PORTS=any:7 web=tcp:0.0.0.0#7777
+	stand api SKSTEER_LABEL=api SKSTEER_PORTS=any:14 api=tcp:0.0.0.0#8888
+	had_before
+	killed_at_each apply "$(soaks 3 1)"
+}
+
 weight_begins() {
 	ctl_begins weight web "$(pid_of two)" 300
 }

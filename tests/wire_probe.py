@@ -8,6 +8,7 @@ function; with "hoard N" or "crowd N" it goes on for ever.
 """
 import ctypes
 import errno
+import fcntl
 import os
 import select
 import signal
@@ -19,7 +20,7 @@ import time
 VERSION = 3
 REQUEST = "=HHHHIHH16s16s64sII8s"
 CHECK, REGISTER, ATTEND, STATUS, BIND, UNBIND, UNLOAD = range(1, 8)
-OPEN, UNREGISTER, PROMOTE, WEIGHT, SHARED, REPLY_SOCKET, TALLY, WATCH = range(8, 16)
+OPEN, UNREGISTER, PROMOTE, WEIGHT, SHARED, REPLY_SOCKET, TALLY, WATCH, APPLY = range(8, 17)
 REFUSE, REPLACE, JOIN = range(3)
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 UDPLITE, SCTP, MPTCP = 136, 132, 262
@@ -121,7 +122,7 @@ RECORDS = {
     "version-1": request(version=1),
     "version-4": request(version=4),
     "op-0": request(0),
-    "op-16": request(16),
+    "op-17": request(17),
     "op-65535": request(65535),
     "mode-5": request(mode=5),
     "weight-of-none": request(weight=1),
@@ -138,6 +139,12 @@ RECORDS = {
     "tally-with-scope": request(TALLY, b"", scope=1),
     "watch-with-scope": request(WATCH, b"", scope=2),
     "watch-with-pid": request(WATCH, b"", pid=1),
+    "apply-with-spec": request(APPLY, b"8"),
+    "apply-with-label": request(APPLY, b"", label=b"web"),
+    "apply-with-mode": request(APPLY, b"", mode=REPLACE),
+    "apply-with-pid": request(APPLY, b"", pid=1),
+    "apply-with-flag": request(APPLY, b"", scope=2),
+    "apply-with-port": request(APPLY, b"", port=80),
     "open-without-address": request(OPEN, b"", port=80),
     "open-of-another-family": request(OPEN, b"", family=socket.AF_UNIX, port=80),
     "open-with-scope-of-ipv4": request(OPEN, b"", family=socket.AF_INET, port=80, scope=1),
@@ -667,6 +674,52 @@ def add_openings():
         add("open-" + name, record, make_fds)
 
 
+def memfd(text=b"@web\n80\n", seals=fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK):
+    fd = os.memfd_create("list", os.MFD_ALLOW_SEALING)
+    os.write(fd, text)
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
+    return fd
+
+
+def read_only(fd, flags):
+    return os.open(f"/proc/self/fd/{fd}", flags)
+
+
+LISTS = {
+    "nothing": list,
+    "two": lambda: [memfd(), memfd()],
+    "socket": lambda: [listener()],
+    "path": lambda: [os.open("/", os.O_PATH)],
+    "device": lambda: [os.open("/dev/zero", os.O_RDONLY)],
+    "pipe": lambda: [os.pipe()[0]],
+    "file": lambda: [os.open(__file__, os.O_RDONLY)],
+    "unsealed": lambda: [memfd(seals=0)],
+    "writable": lambda: [memfd(seals=fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK)],
+    "future-write": lambda: [memfd(seals=0x10 | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK)],
+    "shrinking": lambda: [memfd(seals=fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW)],
+    "growing": lambda: [memfd(seals=fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK)],
+    "write-only": lambda: [read_only(memfd(), os.O_WRONLY)],
+    "path-of-memfd": lambda: [read_only(memfd(), os.O_PATH)],
+    "long": lambda: [memfd(b"@web\n" + b"8080\n" * 20000)],
+    "endless": lambda: [memfd(b"@web\n80")],
+    "no-label": lambda: [memfd(b"80\n")],
+    "label-empty": lambda: [memfd(b"@\n")],
+    "label-nul": lambda: [memfd(b"@we\0b\n")],
+    "label-twice": lambda: [memfd(b"@web\n8080\n@api\n@web\n")],
+    "line-empty": lambda: [memfd(b"@web\n\n8080\n")],
+    "line-nul": lambda: [memfd(b"@web\n80\x0080\n")],
+    "line-cr": lambda: [memfd(b"@web\n8080\r\n")],
+    "listener": lambda: [memfd(b"@web\n8080=8081\n")],
+    "target-twice": lambda: [memfd(b"@web\n8080\n@api\n8079-8081,8080\n")],
+    "labels": lambda: [memfd(b"".join(b"@%x\n" % i for i in range(4097)))],
+}
+
+
+def add_lists():
+    for name, make_fds in LISTS.items():
+        add("apply-of-" + name, request(APPLY, b""), make_fds)
+
+
 @case
 def open_and_leave():
     """It does not wait for the answer of a helper that is stopped, which must bind nothing then."""
@@ -693,6 +746,7 @@ def main():
     add_descriptors()
     add_openings()
     add_replies()
+    add_lists()
     if sys.argv[2] in ("hoard", "crowd"):
         {"hoard": hoard, "crowd": crowd}[sys.argv[2]](int(sys.argv[3]))
     for name in sys.argv[2:]:

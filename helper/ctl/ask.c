@@ -75,23 +75,29 @@ char *sks_ctl_why(const struct sks_ctl *ctl, int err, char buf[SKS_CTL_WHYLEN])
 	return buf;
 }
 
-int sks_ctl_request(const struct sks_ctl *ctl, struct sks_request *req, const char *spec)
+int sks_ctl_answer(const struct sks_ctl *ctl, int err, const struct sks_reply *reply)
 {
 	char why[SKS_CTL_WHYLEN];
-	struct sks_reply reply;
-	int err = sks_ctl_call(ctl, req, spec, &reply, NULL);
 
 	if (err) {
 		warnx("%s", sks_ctl_why(ctl, err, why));
 		return SKS_CTL_FAILED;
 	}
-	if (reply.err) {
-		warnx("%s", *reply.text ? reply.text : strerror(-reply.err));
+	if (reply->err) {
+		warnx("%s", *reply->text ? reply->text : strerror(-reply->err));
 		return SKS_CTL_FAILED;
 	}
-	if (*reply.text)
-		warnx("note: %s", reply.text);
+	if (*reply->text)
+		warnx("note: %s", reply->text);
 	return SKS_CTL_DONE;
+}
+
+int sks_ctl_request(const struct sks_ctl *ctl, struct sks_request *req, const char *spec)
+{
+	struct sks_reply reply;
+	int err = sks_ctl_call(ctl, req, spec, &reply, NULL);
+
+	return sks_ctl_answer(ctl, err, &reply);
 }
 
 int sks_ctl_check_label(const struct sks_ctl *ctl, const char *label)

@@ -17,6 +17,7 @@ struct sks_ctl {
 	bool json, all;
 	uint32_t every; /* of status: seconds until it shows all again, or 0 */
 	bool http;	/* of metrics: answer a scrape on standard input */
+	bool dry_run, allow_empty; /* of apply */
 	const char *verb;
 	char **operands;
 	int n_operands;
@@ -38,6 +39,7 @@ int sks_ctl_metrics(const struct sks_ctl *ctl);
 int sks_ctl_watch(const struct sks_ctl *ctl);
 int sks_ctl_bind(const struct sks_ctl *ctl);
 int sks_ctl_unbind(const struct sks_ctl *ctl);
+int sks_ctl_apply(const struct sks_ctl *ctl);
 int sks_ctl_upgrade(const struct sks_ctl *ctl);
 int sks_ctl_weight(const struct sks_ctl *ctl);
 int sks_ctl_policy(const struct sks_ctl *ctl);
@@ -56,6 +58,9 @@ bool sks_ctl_is_absent(int err);
 /* Says why sks_ctl_call() got no answer, and what to do about it. Returns buf. */
 #define SKS_CTL_WHYLEN 320
 char *sks_ctl_why(const struct sks_ctl *ctl, int err, char buf[SKS_CTL_WHYLEN]);
+/* Says what a call (err: what it returned) was answered, or that it was not. Returns the exit
+ * status. */
+int sks_ctl_answer(const struct sks_ctl *ctl, int err, const struct sks_reply *reply);
 /* Calls the helper and says what it answered, or that it did not. Returns the exit status. */
 int sks_ctl_request(const struct sks_ctl *ctl, struct sks_request *req, const char *spec);
 

@@ -37,6 +37,8 @@ enum {
 	OPT_PORT,
 	OPT_HTTP,
 	OPT_WATCH,
+	OPT_DRY_RUN,
+	OPT_ALLOW_EMPTY,
 };
 
 static const char help_text[] =
@@ -48,6 +50,7 @@ static const char help_text[] =
 	"                                   say who would get a connection, and why\n"
 	"  bind LABEL SPEC...               steer more to a label's server\n"
 	"  unbind LABEL SPEC...             steer less to it\n"
+	"  apply FILE [OPTION]...           make what is bound to labels what a file lists\n"
 	"  upgrade LABEL [OPTION]... -- COMMAND...\n"
 	"                                   put a new server in the place of the running one\n"
 	"  weight LABEL PID N               share a label's connections otherwise\n"
@@ -88,6 +91,8 @@ static const struct option long_options[] = {
 	{ "port", required_argument, NULL, OPT_PORT },
 	{ "http", no_argument, NULL, OPT_HTTP },
 	{ "watch", optional_argument, NULL, OPT_WATCH },
+	{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
+	{ "allow-empty", no_argument, NULL, OPT_ALLOW_EMPTY },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -110,6 +115,8 @@ static const struct {
 	{ OPT_PORT, "--port", "register" },
 	{ OPT_HTTP, "--http", "metrics" },
 	{ OPT_WATCH, "--watch", "status" },
+	{ OPT_DRY_RUN, "--dry-run", "apply" },
+	{ OPT_ALLOW_EMPTY, "--allow-empty", "apply" },
 };
 
 struct command_line {
@@ -247,6 +254,12 @@ static int take_option(int c, const char *word, struct command_line *line)
 	case OPT_WATCH:
 		ctl->every = DEFAULT_EVERY;
 		return optarg ? take_seconds("--watch", 1, &ctl->every) : 0;
+	case OPT_DRY_RUN:
+		ctl->dry_run = true;
+		return 0;
+	case OPT_ALLOW_EMPTY:
+		ctl->allow_empty = true;
+		return 0;
 	case 'h':
 		line->help = true;
 		return 0;

@@ -4,12 +4,11 @@
 
 #include <err.h>
 #include <errno.h>
-#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 
 #include "../../common/cleanup.h"
+#include "../sealed.h"
 
 /* Far beyond what full maps make; another program at that socket could send anything. */
 #define MAX_REPORT (1 << 30)
@@ -54,20 +53,13 @@ static struct json_object *parse_report(const char *text, size_t len, bool every
 static struct json_object *read_memfd(int fd, bool everywhere)
 {
 	struct json_object *report;
-	struct stat st;
-	void *text;
+	char *text;
+	size_t len;
 
-	if (fd < 0 || fstat(fd, &st) || st.st_size <= 0 || st.st_size > MAX_REPORT)
+	if (sks_sealed_read(fd, MAX_REPORT, &text, &len))
 		return NULL;
-	/* What could still shrink would end us with SIGBUS. */
-	if ((fcntl(fd, F_GET_SEALS) & (F_SEAL_SHRINK | F_SEAL_WRITE)) !=
-	    (F_SEAL_SHRINK | F_SEAL_WRITE))
-		return NULL;
-	text = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (text == MAP_FAILED)
-		return NULL;
-	report = parse_report(text, (size_t)st.st_size, everywhere);
-	(void)munmap(text, (size_t)st.st_size);
+	report = parse_report(text, len, everywhere);
+	free(text);
 	return report;
 }
 

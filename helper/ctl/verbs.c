@@ -48,6 +48,23 @@ static const struct sks_verb verbs[] = {
 	  "Usage: sksteerctl unbind LABEL SPEC... [OPTION]...\n"
 	  "Take bindings from a label, spelt as they were bound: all of them or, where one is not\n"
 	  "there, none. Connections that are open stay so.\n" },
+	{ "apply", sks_ctl_apply, 1, 1, "a FILE",
+	  "Usage: sksteerctl apply FILE [--dry-run] [--allow-empty] [OPTION]...\n"
+	  "Make what your labels have by sksteerctl what FILE (\"-\": standard input) lists, all "
+	  "of\n"
+	  "it at once or nothing:\n"
+	  "\n"
+	  "  { \"services\": [\n"
+	  "    { \"label\": \"web\", \"bindings\": [ \"80\", \"192.0.2.0/24:443\" ] },\n"
+	  "    { \"label\": \"dns\", \"bindings\": [ \"any:53/udp\" ] } ] }\n"
+	  "\n"
+	  "A binding is what `bind` takes. What is not listed is unbound, also from labels that "
+	  "are\n"
+	  "not in the file; what a server's own environment asks for stays. A line is printed for\n"
+	  "each target that came (+) or went (-).\n"
+	  "\n"
+	  "  --dry-run      only print them, or what the helper has against it\n"
+	  "  --allow-empty  the file may list no service: all is unbound\n" },
 	{ "upgrade", sks_ctl_upgrade, 1, 1, "a LABEL, and a command after \"--\"",
 	  "Usage: sksteerctl upgrade LABEL [OPTION]... -- COMMAND [ARGUMENT]...\n"
 	  "Put a new server in the place of a label's running one, without a client noticing.\n"

@@ -13,9 +13,9 @@ struct sks_verb {
 	const char *help;
 };
 
-#define SKS_VERB_NAMES                                                                           \
-	"status, lookup, bind, unbind, upgrade, weight, register, unregister, unload, metrics, " \
-	"watch, policy"
+#define SKS_VERB_NAMES                                                                     \
+	"status, lookup, bind, unbind, apply, upgrade, weight, register, unregister, unload, " \
+	"metrics, watch, policy"
 
 /* NULL: no such verb. */
 const struct sks_verb *sks_verb_find(const char *name);

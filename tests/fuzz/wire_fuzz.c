@@ -42,7 +42,7 @@ static void judge_request(struct fuzz_input *input)
 	if (!err) {
 		CHECK(len == sizeof(*req) + req->spec_len && req->spec_len <= SKS_SPEC_MAX);
 		CHECK(req->version == SKS_WIRE_VERSION && req->mode <= SKS_MODE_STANDBY);
-		CHECK(req->op >= SKS_OP_CHECK && req->op <= SKS_OP_WATCH);
+		CHECK(req->op >= SKS_OP_CHECK && req->op <= SKS_OP_APPLY);
 		CHECK(memchr(req->label, 0, sizeof(req->label)));
 		(void)sks_label_is_valid(req->label);
 	}
