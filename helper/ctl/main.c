@@ -3,23 +3,20 @@
 #include <err.h>
 #include <errno.h>
 #include <getopt.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../common/text.h"
 #include "../bpf.h"
 #include "ctl.h"
-#include "signals.h"
+#include "values.h"
 #include "verbs.h"
 
 #define DEFAULT_BPFFS	"/sys/fs/bpf/sksteer"
 #define DEFAULT_TIMEOUT 30
 #define DEFAULT_DRAIN	10
 #define DEFAULT_EVERY	2
-#define MAX_SECONDS	86400u
 
 enum {
 	OPT_SOCKET = 256, /* beyond every short option */
@@ -141,67 +138,10 @@ static int complain_option(int c, const char *word)
 	return -EINVAL;
 }
 
-static int take_seconds(const char *name, uint32_t min, uint32_t *ret_seconds)
-{
-	if (!sks_uint_parse(optarg, strlen(optarg), MAX_SECONDS, ret_seconds) &&
-	    *ret_seconds >= min)
-		return 0;
-	warnx("%s: \"%s\" is not a number of seconds from %u to %u", name, optarg, min,
-	      MAX_SECONDS);
-	return -EINVAL;
-}
-
-/* TERM, SIGTERM or 15. */
-static int take_signal(int *ret_signal)
-{
-	const char *name = strncmp(optarg, "SIG", 3) == 0 ? optarg + 3 : optarg;
-	uint32_t number;
-
-	if (!sks_uint_parse(optarg, strlen(optarg), (uint32_t)SIGRTMAX, &number) && number) {
-		*ret_signal = (int)number;
-		return 0;
-	}
-	for (int sig = 1; sig < SIGRTMIN; sig++) {
-		const char *abbreviation = sks_signal_name(sig);
-
-		if (abbreviation && strcmp(abbreviation, name) == 0) {
-			*ret_signal = sig;
-			return 0;
-		}
-	}
-	warnx("--signal: \"%s\" is no signal", optarg);
-	return -EINVAL;
-}
-
-static int take_number(const char *name, uint32_t min, uint32_t *ret_number)
-{
-	if (!sks_uint_parse(optarg, strlen(optarg), INT32_MAX, ret_number) && *ret_number >= min)
-		return 0;
-	warnx("%s: \"%s\" is not a number from %u to %d", name, optarg, min, INT32_MAX);
-	return -EINVAL;
-}
-
-/* 80, 80/tcp or 53/udp. */
-static int take_port(struct sks_ctl *ctl)
-{
-	size_t len = strcspn(optarg, "/");
-	const char *proto = optarg[len] ? optarg + len + 1 : "tcp";
-	uint32_t port;
-
-	if (sks_uint_parse(optarg, len, UINT16_MAX, &port) || !port ||
-	    (strcmp(proto, "tcp") != 0 && strcmp(proto, "udp") != 0)) {
-		warnx("--port: \"%s\" is not a port, as 80, 80/tcp or 53/udp", optarg);
-		return -EINVAL;
-	}
-	ctl->port = (uint16_t)port;
-	ctl->proto = *proto == 'u' ? IPPROTO_UDP : IPPROTO_TCP;
-	return 0;
-}
-
 static int take_fd(struct sks_ctl *ctl)
 {
 	uint32_t fd;
-	int err = take_number("--fd", 0, &fd);
+	int err = sks_value_number("--fd", optarg, 0, &fd);
 
 	if (!err)
 		ctl->fd = (int)fd;
@@ -231,11 +171,11 @@ static int take_option(int c, const char *word, struct command_line *line)
 		ctl->all = true;
 		return 0;
 	case OPT_SIGNAL:
-		return take_signal(&ctl->signal);
+		return sks_value_signal("--signal", optarg, &ctl->signal);
 	case OPT_TIMEOUT:
-		return take_seconds("--timeout", 1, &ctl->timeout);
+		return sks_value_seconds("--timeout", optarg, 1, &ctl->timeout);
 	case OPT_DRAIN:
-		return take_seconds("--drain", 0, &ctl->drain);
+		return sks_value_seconds("--drain", optarg, 0, &ctl->drain);
 	case OPT_READY:
 		ctl->ready = optarg;
 		return 0;
@@ -243,17 +183,17 @@ static int take_option(int c, const char *word, struct command_line *line)
 		ctl->policy = optarg;
 		return 0;
 	case OPT_PID:
-		return take_number("--pid", 1, &ctl->pid);
+		return sks_value_number("--pid", optarg, 1, &ctl->pid);
 	case OPT_FD:
 		return take_fd(ctl);
 	case OPT_PORT:
-		return take_port(ctl);
+		return sks_value_port("--port", optarg, &ctl->port, &ctl->proto);
 	case OPT_HTTP:
 		ctl->http = true;
 		return 0;
 	case OPT_WATCH:
 		ctl->every = DEFAULT_EVERY;
-		return optarg ? take_seconds("--watch", 1, &ctl->every) : 0;
+		return optarg ? sks_value_seconds("--watch", optarg, 1, &ctl->every) : 0;
 	case OPT_DRY_RUN:
 		ctl->dry_run = true;
 		return 0;
