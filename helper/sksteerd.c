@@ -20,6 +20,7 @@
 #include "claims.h"
 #include "inside.h"
 #include "listen.h"
+#include "loader.h"
 #include "log.h"
 #include "policy_file.h"
 #include "policy_load.h"
@@ -231,7 +232,7 @@ static int prepare(const struct options *opt, struct sks_spaces *spaces, struct 
 static int serve(const struct options *opt, struct sks_spaces *spaces, const struct held *held)
 {
 	const int ends[] = { sks_inside_worker.sock, sks_process_worker.sock,
-			     sks_stranger_worker.sock };
+			     sks_loader_worker.sock, sks_stranger_worker.sock };
 	const struct sks_server server = {
 		.spaces = spaces,
 		.listener = held->listener,
