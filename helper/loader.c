@@ -73,6 +73,7 @@ struct sks_worker sks_loader_worker = {
 	.question = sizeof(struct question),
 	.answer = sizeof(struct answer),
 	.work = work,
+	.seconds = 60, /* the verifier of an old kernel, on a machine that has other work */
 	.sock = -1,
 };
 

@@ -207,8 +207,6 @@ static int prepare(const struct options *opt, struct sks_spaces *spaces, struct 
 {
 	int err;
 
-	raise_limit(RLIMIT_NOFILE);  /* each namespace takes a descriptor a map */
-	raise_limit(RLIMIT_MEMLOCK); /* before 5.11 the memory of maps counts */
 	make_parent(opt->socket);
 	held->lock = take_lock(opt->socket);
 	if (held->lock < 0)
@@ -290,6 +288,8 @@ int main(int argc, char **argv)
 	if (sks_policy_load(opt.policy))
 		return 1;
 	sks_bpf_set_log(log_libbpf);
+	raise_limit(RLIMIT_NOFILE);  /* each namespace takes a descriptor a map */
+	raise_limit(RLIMIT_MEMLOCK); /* before 5.11 the memory of maps and programs counts */
 	err = sks_roles_start_workers();
 	if (err)
 		return fail("cannot start its workers", "", err);
