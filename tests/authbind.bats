@@ -130,7 +130,6 @@ resolves() {
 	listening 53 127.0.0.1
 }
 
-# bats test_tags=kernels
 @test "authbind: the raw form, getsockname, and a server that also has a spec" {
 	policy '[user nobody]' 'ports = 80'
 	AS=nobody act web "$INSTANCE"

@@ -22,7 +22,6 @@ counted_all() {
 	is "$(service '.counters | [.steered, .refused, .errors] | @csv' "$1")" "$2"
 }
 
-# bats test_tags=kernels
 @test "connections are counted as steered or refused, each in its family, whoever serves the label" {
 	start_helper
 	serve web any:7,8 SKSTEER_LABEL=web ::#7777

@@ -49,7 +49,7 @@ left_out_are() {
 
 # --- what is taken -----------------------------------------------------------------------------
 
-# bats test_tags=kernels,since-6.1
+# bats test_tags=kernels,since-6-1
 @test "a port named alone is taken: for other users and root, whatever the address; not for its own" {
 	free 0.0.0.0#8080 127.0.0.1#8080
 	AS=nobody stand web SKSTEER_PORTS=8080 web=tcp:0.0.0.0#7777
@@ -101,7 +101,7 @@ left_out_are() {
 	reaches 2001:db8::9#8080=web ::1#8081=web ::1#8082=web
 }
 
-# bats test_tags=kernels,since-6.1
+# bats test_tags=kernels,since-6-1
 @test "a dual-stack server takes its ports for both families" {
 	AS=nobody stand web SKSTEER_PORTS=8080 web=tcp:::#7777
 	taken 0.0.0.0#8080 127.0.0.1#8080 ::#8080 ::#8080,v6only ::1#8080

@@ -50,6 +50,6 @@ load stand
 	else
 		reaches 127.0.0.1#7=refused 127.0.0.1#7777=web
 		has "$(log_of helper)" "$said"
-		has "$(log_of web)" 'cannot set up this namespace'
+		wait_until 5 grep -q 'BPF program load failed' "$SKS_DIR/helper.log"
 	fi
 }

@@ -455,7 +455,7 @@ two_peers() {
 	veth main fe80::1/64 p2 fe80::2/64
 }
 
-# bats test_tags=kernels,since-6.1
+# bats test_tags=kernels,since-6-1
 @test "a listener bound to a device is steered for what arrives there, any: or not" {
 	local spec
 	two_peers

@@ -9,7 +9,6 @@ ALL=(127.0.0.1#{53,77,5353})
 
 # --- addresses ----------------------------------------------------------------------------------
 
-# bats test_tags=kernels
 @test "IPv4: bound to every address, asked at several, from several" {
 	local_route 192.0.2.0/24
 	echoes echo SKSTEER_PORTS='53,77/udp' "$OWN"
