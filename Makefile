@@ -49,7 +49,7 @@ C_SRC	    = $(COMMON) $(LIB_SRC) $(RUN_SRC) $(HELPER_SRC) $(DAEMON_SRC) $(CTL_SR
 # What bpftool generates into these files' skeletons is not ours to mend.
 TIDY_FILES  = $(filter-out helper/bpf.c helper/bpf_copy.c helper/bpf_census.c helper/bpf_claims.c,$(C_SRC))
 SCRIPTS	    = $(wildcard scripts/* .ci/run tests/*.bash tests/*.bats) \
-	      $(filter-out %.c %.h %.py %.md,$(wildcard tests/bench/*)) $(wildcard packaging/APKBUILD packaging/debian/tests/smoke \
+	      $(filter-out %.c %.h %.py %.md,$(wildcard tests/bench/* tests/kernels/*)) $(wildcard packaging/APKBUILD packaging/debian/tests/smoke \
 	      packaging/completions/*.bash)
 SPDX_FILES  = $(C_FILES) $(SCRIPTS) Makefile $(wildcard preload/*.map tests/*.py tests/*sh tests/bench/*.py) \
 	      $(filter-out %.json,$(wildcard packaging/*.* packaging/completions/* packaging/debian/rules))
@@ -122,8 +122,8 @@ $(FUZZERS): $(BUILD)/fuzz/%: $(BUILD)/fuzz/obj/tests/fuzz/%.o $(BUILD)/fuzz/all.
 	$(call say,LINK,$@)
 	$(Q)$(call fuzz_cc,fuzzer) -o $@ $^ -Wl,--as-needed $(HELPER_LIB)
 
-check soak: tests
-	$(Q)BUILD=$(BUILD) scripts/check --$(patsubst check,tests,$@)-only
+check soak check-kernels: tests
+	$(Q)BUILD=$(BUILD) scripts/check --$(patsubst check,tests,$(@:check-%=%))-only
 bench bench-dispatch: all $(TEST_PROGS) $(BENCH)
 	$(Q)BUILD=$(BUILD) tests/bench/run $(patsubst bench%,%,$(@:bench-%=%))
 # What it finds new stays in the build; the tree's corpus is read, and added to by hand.
@@ -146,5 +146,5 @@ install uninstall:
 	$(Q)env $(foreach v,BUILD DESTDIR PREFIX BINDIR SBINDIR LIBDIR UNITDIR SYSCONFDIR SYSTEMD,$v='$($v)') scripts/install $@
 clean: ; rm -rf build build-*
 .DELETE_ON_ERROR .SECONDARY:
-.PHONY: all tests check soak bench bench-dispatch fuzz lint install uninstall clean
+.PHONY: all tests check soak check-kernels bench bench-dispatch fuzz lint install uninstall clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -174,12 +174,14 @@ __noinline __u32 hop_of(struct bpf_sk_lookup *ctx, __u32 index)
  */
 __noinline __u32 find_dest(struct bpf_sk_lookup *ctx)
 {
-	__u32 proto = proto_of(ctx), epoch, value = 0, star = 0, hop, other;
+	__u32 proto = proto_of(ctx), epoch, value = 0, star = 0, hop, other, index;
 
 	for (int i = 0; i < SKS_TABLE_TRIES; i++) {
 		epoch = current_epoch();
 		value = port_value(ctx, epoch);
-		star = ports.head.star[sks_star_index(epoch, proto)];
+		index = sks_star_index(epoch, proto);
+		APART(index); /* Linux 6.1 forgets how large the result of an OR can be */
+		star = ports.head.star[index & 3];
 		if (epoch == current_epoch())
 			break;
 	}

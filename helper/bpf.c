@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* Owns loading, attaching, pinning and opening a namespace's program and maps. */
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,7 @@
 #include "dispatch.skel.h"
 #include "hash.h"
 #include "kernel.h"
+#include "loader.h"
 
 const struct sks_map_kind sks_map_kinds[SKS_MAP_COUNT] = {
 	[SKS_MAP_PORTS] = { "ports", sizeof(struct sks_ports), 1, true },
@@ -66,36 +69,76 @@ uint64_t sks_bpf_hash(void)
 int sks_bpf_load(const struct sks_maps *reuse, const uint32_t entries[SKS_MAP_COUNT], bool run,
 		 struct sks_loaded *ret_loaded)
 {
-	struct dispatch *skel = dispatch__open();
+	struct sks_loaded loaded = { .skel = dispatch__open(), .program = -1 };
 	struct bpf_map *maps[SKS_MAP_COUNT];
+	int err;
+
+	if (!loaded.skel)
+		return -errno;
+	map_list(loaded.skel, maps);
+	err = bpf_program__set_autoload(loaded.skel->progs.sksteer, false);
+	for (int i = 0; reuse && !err && i < SKS_MAP_COUNT; i++)
+		err = entries[i] ? bpf_map__set_max_entries(maps[i], entries[i])
+				 : bpf_map__reuse_fd(maps[i], reuse->fd[i]);
+	if (!err)
+		err = dispatch__load(loaded.skel);
+	for (int i = 0; i < SKS_MAP_COUNT; i++)
+		loaded.fd[i] = bpf_map__fd(maps[i]);
+	if (!err && run) {
+		loaded.program = sks_loader_load(SKS_PROGRAM_DISPATCH, loaded.fd, SKS_MAP_COUNT);
+		err = loaded.program < 0 ? loaded.program : 0;
+	}
+	if (err)
+		sks_bpf_unload(&loaded);
+	else
+		*ret_loaded = loaded;
+	return err;
+}
+
+void sks_bpf_unload(struct sks_loaded *loaded)
+{
+	if (!loaded->skel)
+		return;
+	sks_closep(&loaded->program);
+	dispatch__destroy(loaded->skel);
+	loaded->skel = NULL;
+}
+
+int sks_bpf_keep_program(const struct bpf_program *program)
+{
+	int fd = fcntl(bpf_program__fd(program), F_DUPFD_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* What is static is verified anew for each state in which it is called. */
+static void make_static(const struct btf *btf)
+{
+	for (__u32 id = 1; id < btf__type_cnt(btf); id++) {
+		struct btf_type *type = (struct btf_type *)btf__type_by_id(btf, id);
+
+		if (btf_is_func(type))
+			type->info = BTF_KIND_FUNC << 24 | BTF_FUNC_STATIC;
+	}
+}
+
+int sks_bpf_load_dispatch(const int maps[SKS_MAP_COUNT])
+{
+	struct dispatch *skel = dispatch__open();
+	struct bpf_map *list[SKS_MAP_COUNT];
 	int err = 0;
 
 	if (!skel)
 		return -errno;
 	skel->rodata->have_ingress_ifindex = sks_kernel_knows_ingress();
-	map_list(skel, maps);
-	for (int i = 0; reuse && !err && i < SKS_MAP_COUNT; i++)
-		err = entries[i] ? bpf_map__set_max_entries(maps[i], entries[i])
-				 : bpf_map__reuse_fd(maps[i], reuse->fd[i]);
-	if (!err && !run)
-		err = bpf_program__set_autoload(skel->progs.sksteer, false);
-	if (!err)
-		err = dispatch__load(skel);
-	if (err) {
-		dispatch__destroy(skel);
-		return err;
-	}
-	ret_loaded->skel = skel;
-	ret_loaded->program = run ? bpf_program__fd(skel->progs.sksteer) : -1;
-	for (int i = 0; i < SKS_MAP_COUNT; i++)
-		ret_loaded->fd[i] = bpf_map__fd(maps[i]);
-	return 0;
-}
-
-void sks_bpf_unload(struct sks_loaded *loaded)
-{
-	dispatch__destroy(loaded->skel);
-	loaded->skel = NULL;
+	if (!sks_kernel_takes_global())
+		make_static(bpf_object__btf(skel->obj));
+	map_list(skel, list);
+	for (int i = 0; !err && i < SKS_MAP_COUNT; i++)
+		err = bpf_map__reuse_fd(list[i], maps[i]);
+	err = err ?: dispatch__load(skel) ?: sks_bpf_keep_program(skel->progs.sksteer);
+	dispatch__destroy(skel);
+	return err;
 }
 
 /* --- pins ------------------------------------------------------------------------------------- */

@@ -3,49 +3,51 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/if_ether.h>
 #include <sys/mman.h>
 
 #include "../common/cleanup.h"
 #include "bpf_load.h"
 #include "census.skel.h"
+#include "loader.h"
 
 #define SIZE (SKS_MAX_SLOTS / SKS_CENSUS_STEP * sizeof(uint64_t))
 
-/* The program and the map stay, without the objects that libbpf makes of them: those are large. */
-static int keep(const struct census *skel, struct sks_census *census)
-{
-	void *open = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, bpf_map__fd(skel->maps.open_slots), 0);
-	int program;
-
-	if (open == MAP_FAILED)
-		return -errno;
-	program = fcntl(bpf_program__fd(skel->progs.census), F_DUPFD_CLOEXEC, 0);
-	if (program < 0) {
-		int err = -errno;
-
-		(void)munmap(open, SIZE);
-		return err;
-	}
-	*census = (struct sks_census){ SKS_CENSUS_LOADED, program, open };
-	return 0;
-}
-
-static int load(struct sks_maps *maps)
+int sks_bpf_load_census(const int maps[])
 {
 	struct census *skel = census__open();
 	int err;
 
 	if (!skel)
 		return -errno;
-	err = bpf_map__reuse_fd(skel->maps.sockets, maps->fd[SKS_MAP_SOCKETS]);
-	if (!err)
-		err = census__load(skel);
-	if (!err)
-		err = keep(skel, &maps->census);
+	err = bpf_map__reuse_fd(skel->maps.sockets, maps[0])
+		      ?: bpf_map__reuse_fd(skel->maps.open_slots, maps[1])
+		      ?: census__load(skel)
+		      ?: sks_bpf_keep_program(skel->progs.census);
 	census__destroy(skel);
 	return err;
+}
+
+/* The program and the map stay, without the objects that libbpf makes of them: those are large. */
+static int load(struct sks_maps *maps)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
+	CLEANUP_FD int words = bpf_map_create(BPF_MAP_TYPE_ARRAY, "open_slots", sizeof(uint32_t),
+					      sizeof(uint64_t), SIZE / sizeof(uint64_t), &opts);
+	CLEANUP_FD int program = -1;
+	void *open;
+
+	if (words < 0)
+		return -errno;
+	program =
+		sks_loader_load(SKS_PROGRAM_CENSUS, (int[]){ maps->fd[SKS_MAP_SOCKETS], words }, 2);
+	if (program < 0)
+		return program;
+	open = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, words, 0);
+	if (open == MAP_FAILED)
+		return -errno;
+	maps->census = (struct sks_census){ SKS_CENSUS_LOADED, sks_take_fd(&program), open };
+	return 0;
 }
 
 const uint64_t *sks_bpf_census(struct sks_maps *maps, uint32_t n)

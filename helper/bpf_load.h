@@ -19,9 +19,9 @@ extern const struct sks_map_kind sks_map_kinds[SKS_MAP_COUNT];
 
 struct dispatch; /* the skeleton */
 
-/* What was loaded. The descriptors are the skeleton's. */
+/* What was loaded. The maps' descriptors are the skeleton's. */
 struct sks_loaded {
-	struct dispatch *skel;
+	struct dispatch *skel; /* NULL: nothing */
 	int fd[SKS_MAP_COUNT];
 	int program; /* -1: only maps were made */
 };
@@ -33,6 +33,16 @@ struct sks_loaded {
 int sks_bpf_load(const struct sks_maps *reuse, const uint32_t entries[SKS_MAP_COUNT], bool run,
 		 struct sks_loaded *ret_loaded);
 void sks_bpf_unload(struct sks_loaded *loaded);
+/*
+ * The work of the loader (loader.h): each program over these maps. A descriptor that the caller
+ * owns, or -errno.
+ */
+int sks_bpf_load_dispatch(const int maps[SKS_MAP_COUNT]);
+int sks_bpf_load_census(const int maps[]);
+int sks_bpf_load_copy(const int maps[]);
+/* Of a skeleton's that is about to go. */
+struct bpf_program;
+int sks_bpf_keep_program(const struct bpf_program *program);
 /* Tells two builds apart, as program tags can't (6.18 computes them otherwise than 6.12). */
 uint64_t sks_bpf_hash(void);
 
@@ -67,6 +77,8 @@ void sks_bpf_drop_census(struct sks_maps *maps);
 
 /* helper/bpf_why.c. While it is on, nothing goes to the log. */
 void sks_bpf_quiet(bool on);
+/* The line of the loader's that tells most. */
+void sks_bpf_heard(const char *line);
 /* In our own words, where neither libbpf nor the verifier has said anything. Returns err. */
 int sks_bpf_explain(int err, const char *what);
 

@@ -117,6 +117,12 @@ void sks_bpf_quiet(bool on)
 	quiet = on;
 }
 
+void sks_bpf_heard(const char *line)
+{
+	if (*line)
+		keep(REFUSAL, line, strlen(line));
+}
+
 int sks_bpf_explain(int err, const char *what)
 {
 	char text[256];

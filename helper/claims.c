@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "../common/cleanup.h"
@@ -12,6 +13,7 @@
 #include "claim_set.h"
 #include "claims.h"
 #include "exclusive.h"
+#include "inside.h"
 #include "log.h"
 
 #define PINS  "claims"
@@ -52,6 +54,14 @@ static void give_up(const char *what, int err)
 	hooks.cgroup = -1;
 }
 
+/* Claims are of a namespace, which the hooks know by its cookie. */
+static bool has_cookies(void)
+{
+	CLEANUP_FD int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return sock >= 0 && sks_netns_cookie(sock);
+}
+
 void sks_claims_open(const char *dir)
 {
 	int err = pins_path(dir, hooks.dir, sizeof(hooks.dir));
@@ -68,6 +78,8 @@ void sks_claims_open(const char *dir)
 	err = sks_bpf_claims_load();
 	if (err)
 		give_up("the bind hooks", err);
+	else if (!has_cookies())
+		give_up("namespaces have cookies since Linux 5.14", -ENOPROTOOPT);
 }
 
 /* Ours are the only ones. */

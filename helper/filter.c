@@ -114,6 +114,17 @@ static const int holder[] = {
 	SCMP_SYS(pidfd_open), SCMP_SYS(readlink), SCMP_SYS(readlinkat),
 };
 
+/* What libbpf does besides, to learn what the kernel can; and sendto(2) of the log. */
+static const int loader[] = {
+	SCMP_SYS(access), SCMP_SYS(dup3),   SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
+	SCMP_SYS(fcntl),  SCMP_SYS(sendto), SCMP_SYS(uname),
+};
+
+static const int loader_commands[] = {
+	BPF_MAP_CREATE, BPF_MAP_UPDATE_ELEM,	BPF_MAP_FREEZE,	   BPF_PROG_LOAD,
+	BPF_BTF_LOAD,	BPF_OBJ_GET_INFO_BY_FD, BPF_PROG_BIND_MAP,
+};
+
 /*
  * What strangers send is received, looked at, bound, connected and put into a map; reply sockets
  * are ended by netlink.
@@ -231,6 +242,18 @@ static int for_holder(scmp_filter_ctx ctx)
 	return allow(ctx, holder, COUNT(holder)) ?: allow_reading(ctx);
 }
 
+static int for_loader(scmp_filter_ctx ctx)
+{
+	int err = allow(ctx, loader, COUNT(loader)) ?: allow_reading(ctx);
+
+	for (size_t i = 0; !err && i < COUNT(loader_commands); i++)
+		err = allow_if(ctx, SCMP_SYS(bpf), 0, UINT32_MAX, (scmp_datum_t)loader_commands[i]);
+	if (!err) /* the log's, too: is it a terminal? */
+		err = allow_if(ctx, SCMP_SYS(ioctl), 1, UINT32_MAX, TCGETS);
+	/* libbpf sees to RLIMIT_MEMLOCK where memory of maps is counted by it, before 5.11. */
+	return err ?: allow_if(ctx, SCMP_SYS(prlimit64), 0, ~(scmp_datum_t)0, 0);
+}
+
 static int allow_options(scmp_filter_ctx ctx)
 {
 	int err = 0;
@@ -301,6 +324,11 @@ int sks_filter_inside(void)
 int sks_filter_holder(void)
 {
 	return install(for_holder);
+}
+
+int sks_filter_loader(void)
+{
+	return install(for_loader);
 }
 
 int sks_filter_takers(void)

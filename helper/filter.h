@@ -12,6 +12,7 @@
 int sks_filter_judge(void);
 int sks_filter_inside(void);
 int sks_filter_holder(void);
+int sks_filter_loader(void);
 int sks_filter_takers(void);
 int sks_filter_taker(void); /* also on top of the one above */
 

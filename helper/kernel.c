@@ -9,17 +9,32 @@
 #include "../common/cleanup.h"
 #include "kernel.h"
 
-bool sks_kernel_knows_ingress(void)
+static bool is_at_least(unsigned long major, unsigned long minor)
 {
 	struct utsname name;
-	unsigned long major, minor;
+	unsigned long has_major, has_minor;
 	char *end;
 
 	if (uname(&name))
 		return false;
-	major = strtoul(name.release, &end, 10);
-	minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
-	return major > 5 || (major == 5 && minor >= 17);
+	has_major = strtoul(name.release, &end, 10);
+	has_minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
+	return has_major > major || (has_major == major && has_minor >= minor);
+}
+
+bool sks_kernel_knows_ingress(void)
+{
+	return is_at_least(5, 17);
+}
+
+bool sks_kernel_takes_global(void)
+{
+	return is_at_least(6, 1);
+}
+
+bool sks_kernel_speculates(void)
+{
+	return !is_at_least(6, 18);
 }
 
 bool sks_kernel_has_barrier(void)

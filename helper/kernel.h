@@ -8,6 +8,18 @@
 /* struct bpf_sk_lookup has ingress_ifindex: since 5.17. */
 bool sks_kernel_knows_ingress(void);
 
+/*
+ * A program for sk_lookup may have global functions, which are verified once: 6.1 takes them, 5.10
+ * does not.
+ */
+bool sks_kernel_takes_global(void);
+
+/*
+ * Without CAP_PERFMON the verifier follows what the processor may speculate, and refuses what it
+ * meets there: 6.12 does, 6.18 makes the processor wait instead.
+ */
+bool sks_kernel_speculates(void);
+
 /* membarrier(2) waits for every program: everywhere but with nohz_full. */
 bool sks_kernel_has_barrier(void);
 

@@ -10,6 +10,7 @@
 #include "holder.h"
 #include "inside.h"
 #include "kernel.h"
+#include "loader.h"
 #include "process.h"
 #include "stranger.h"
 
@@ -40,8 +41,22 @@ static const struct sks_kept taker_keeps[] = {
 	SKS_KEEP(CAP_NET_ADMIN, NULL),	      /* to end reply sockets of services that are gone */
 };
 
+/* CAP_NET_ADMIN: programs for sockets. */
+static const struct sks_kept loader_keeps[] = {
+	SKS_KEEP(CAP_BPF, NULL),
+	SKS_KEEP(CAP_NET_ADMIN, NULL),
+	SKS_KEEP(CAP_PERFMON, NULL),
+};
+
+static const struct sks_kept loader_needs[] = {
+	SKS_KEEP(CAP_BPF, NULL),
+	SKS_KEEP(CAP_NET_ADMIN, NULL),
+	SKS_KEEP(CAP_PERFMON, "steering before Linux 6.18"),
+};
+
 #define INSIDE_FILES 16
 #define HOLDER_FILES 32
+#define LOADER_FILES 64
 #define TAKERS	     1024 /* processes of the user that the helper runs as */
 #define TAKER_FILES  300  /* as many descriptors as one record can bring */
 #define WALK_MS	     1000 /* through all descriptors of all processes */
@@ -66,10 +81,18 @@ static int confine_takers(void)
 						?: sks_filter_takers();
 }
 
+static int confine_loader(void)
+{
+	return sks_confine_caps(sks_kernel_speculates() ? loader_needs : loader_keeps, 3)
+		       ?: sks_confine_limits(LOADER_FILES, 0)
+		       ?: sks_filter_loader();
+}
+
 int sks_roles_start_workers(void)
 {
 	return sks_worker_start(&sks_inside_worker, confine_inside)
 		       ?: sks_worker_start(&sks_process_worker, confine_holder)
+		       ?: sks_worker_start(&sks_loader_worker, confine_loader)
 		       ?: sks_worker_start(&sks_stranger_worker, confine_takers)
 		       ?: sks_strangers_start();
 }
@@ -86,7 +109,7 @@ int sks_roles_judge(void)
 void sks_roles_mourn(void)
 {
 	struct sks_worker *workers[] = { &sks_inside_worker, &sks_process_worker,
-					 &sks_stranger_worker };
+					 &sks_loader_worker, &sks_stranger_worker };
 
 	for (size_t i = 0; i < sizeof(workers) / sizeof(*workers); i++) {
 		struct pollfd end = { .fd = workers[i]->sock };

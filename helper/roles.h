@@ -4,9 +4,9 @@
  * was started with:
  *
  * The judge serves; it decides, and writes the maps. The others are its workers: one goes inside
- * other network namespaces (inside.h), one finds who holds what (process.h), one starts those that
- * take what strangers send (stranger.h). Each ends with the judge, and the judge with each, but for
- * the takers.
+ * other network namespaces (inside.h), one finds who holds what (process.h), one has programs
+ * verified (loader.h), one starts those that take what strangers send (stranger.h). Each ends with
+ * the judge, and the judge with each, but for the takers.
  */
 #ifndef SKSTEER_ROLES_H
 #define SKSTEER_ROLES_H

@@ -21,6 +21,7 @@
 #include "claims.h"
 #include "inside.h"
 #include "listen.h"
+#include "loader.h"
 #include "log.h"
 #include "manager.h"
 #include "policy_file.h"
@@ -228,8 +229,6 @@ static int prepare(const struct options *opt, struct sks_spaces *spaces, struct 
 {
 	int err;
 
-	raise_limit(RLIMIT_NOFILE);  /* each namespace takes a descriptor a map */
-	raise_limit(RLIMIT_MEMLOCK); /* before 5.11 the memory of maps counts */
 	make_parent(opt->socket);
 	held->lock = take_lock(opt->socket);
 	if (held->lock < 0)
@@ -253,7 +252,7 @@ static int prepare(const struct options *opt, struct sks_spaces *spaces, struct 
 static int serve(const struct options *opt, struct sks_spaces *spaces, const struct held *held)
 {
 	const int ends[] = { sks_inside_worker.sock, sks_process_worker.sock,
-			     sks_stranger_worker.sock };
+			     sks_loader_worker.sock, sks_stranger_worker.sock };
 	const struct sks_server server = {
 		.spaces = spaces,
 		.listener = held->listener,
@@ -316,6 +315,8 @@ int main(int argc, char **argv)
 	if (sks_policy_load(opt.policy))
 		return 1;
 	sks_bpf_set_log(log_libbpf);
+	raise_limit(RLIMIT_NOFILE);  /* each namespace takes a descriptor a map */
+	raise_limit(RLIMIT_MEMLOCK); /* before 5.11 the memory of maps and programs counts */
 	err = sks_roles_start_workers();
 	if (err)
 		return fail("cannot start its workers", "", err);

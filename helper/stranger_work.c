@@ -127,5 +127,9 @@ static void start(const void *question, int fd, void *ret_answer, int *ret_fd)
 }
 
 struct sks_worker sks_stranger_worker = {
-	"sksteerd-takers", sizeof(char), sizeof(int32_t), start, -1, 0,
+	.name = "sksteerd-takers",
+	.question = sizeof(char),
+	.answer = sizeof(int32_t),
+	.work = start,
+	.sock = -1,
 };

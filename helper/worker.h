@@ -19,7 +19,8 @@ struct sks_worker {
 	const char *name; /* as ps(1) shows it: at most 15 characters */
 	size_t question, answer;
 	sks_work_fn *work;
-	int sock; /* to the worker; -1: there is none */
+	unsigned int seconds; /* after which it hangs; 0: 5 are ample */
+	int sock;	      /* to the worker; -1: there is none */
 	pid_t pid;
 };
 

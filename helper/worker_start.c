@@ -13,7 +13,7 @@
 #include "../common/wire.h"
 #include "worker.h"
 
-/* Ample for all that a worker does, so one that needs more hangs. */
+/* Ample for what most workers do, so one that needs more hangs. */
 #define ANSWER_S 5
 
 /* As low as possible, to close all others. */
@@ -64,7 +64,7 @@ _Noreturn static void begin(const struct sks_worker *worker, int sock, pid_t hel
 
 int sks_worker_start(struct sks_worker *worker, int (*confine)(void))
 {
-	const struct timeval limit = { .tv_sec = ANSWER_S };
+	const struct timeval limit = { .tv_sec = worker->seconds ?: ANSWER_S };
 	CLEANUP_FD int own = -1, its = -1;
 	pid_t helper = getpid();
 	int ends[2], err = 0, fd;

@@ -47,12 +47,9 @@ left_out_are() {
 	is "$(service '[.left_out[] | "\(.ports)/\(.protocol)"] | sort | join(" ")' "${2:-}")" "$1"
 }
 
-kernel_is() {
-	[[ $(printf '%s\n' "$1" "$(uname -r)" | sort -V | head -n 1) == "$1" ]]
-}
-
 # --- what is taken -----------------------------------------------------------------------------
 
+# bats test_tags=kernels,since-6-1
 @test "a port named alone is taken: for other users and root, whatever the address; not for its own" {
 	free 0.0.0.0#8080 127.0.0.1#8080
 	AS=nobody stand web SKSTEER_PORTS=8080 web=tcp:0.0.0.0#7777
@@ -104,6 +101,7 @@ kernel_is() {
 	reaches 2001:db8::9#8080=web ::1#8081=web ::1#8082=web
 }
 
+# bats test_tags=kernels,since-6-1
 @test "a dual-stack server takes its ports for both families" {
 	AS=nobody stand web SKSTEER_PORTS=8080 web=tcp:::#7777
 	taken 0.0.0.0#8080 127.0.0.1#8080 ::#8080 ::#8080,v6only ::1#8080

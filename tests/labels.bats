@@ -140,6 +140,7 @@ web 65534"
 two 7778"
 }
 
+# bats test_tags=kernels
 @test "server down: refused, and to nobody else; back: served, with nothing typed again" {
 	local i
 	for i in 1 2; do

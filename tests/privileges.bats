@@ -1,16 +1,18 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-# Owns the tests of what each of the helper's three processes may do: the judge, the worker that goes
-# inside other namespaces, the worker that finds who holds what; and of how they end.
+# Owns the tests of what each of the helper's processes may do: the judge, the worker that goes
+# inside other namespaces, the one that finds who holds what, the one that has programs verified,
+# those that take what strangers send; and of how they end.
 # shellcheck disable=SC2154 # bats sets $stderr
 
 load acts
 
-HOLDER=sksteerd-holder INSIDE=sksteerd-inside TAKERS=sksteerd-takers TAKER=sksteerd-taker
+HOLDER=sksteerd-holder INSIDE=sksteerd-inside LOADER=sksteerd-loader
+TAKERS=sksteerd-takers TAKER=sksteerd-taker
 declare -gA CAP=([dac_read_search]=2 [net_bind_service]=10 [net_admin]=12 [sys_ptrace]=19
-	[sys_admin]=21 [bpf]=39)
+	[sys_admin]=21 [perfmon]=38 [bpf]=39)
 # What systemd would give it as AmbientCapabilities=.
-ALL=+bpf,+net_admin,+net_bind_service,+sys_admin,+sys_ptrace,+dac_read_search
+ALL=+bpf,+perfmon,+net_admin,+net_bind_service,+sys_admin,+sys_ptrace,+dac_read_search
 
 # A sanitizer finds leaks by what a filter forbids.
 needs_filter() {
@@ -59,6 +61,7 @@ all_keep_theirs() {
 	keeps "$(helper_pid)" bpf net_admin net_bind_service
 	keeps "$(worker $INSIDE)" sys_admin net_admin
 	keeps "$(worker $HOLDER)" sys_ptrace dac_read_search
+	keeps "$(worker $LOADER)" bpf net_admin perfmon
 	CHILDREN=1024 keeps "$(worker $TAKERS)" net_bind_service bpf net_admin
 	keeps "$(worker $TAKER)" net_bind_service bpf net_admin
 }
@@ -69,7 +72,7 @@ has_lines() {
 }
 
 none_left() {
-	gone sksteerd && gone $INSIDE && gone $HOLDER && gone $TAKERS && gone $TAKER
+	gone sksteerd && gone $INSIDE && gone $HOLDER && gone $LOADER && gone $TAKERS && gone $TAKER
 }
 
 @test "privileges: each process has its own capabilities, and no way to others" {
@@ -85,6 +88,7 @@ none_left() {
 	all_keep_theirs
 	is "$(limit_of "$(worker $INSIDE)" 'open files')" '16 16'
 	is "$(limit_of "$(worker $HOLDER)" 'open files')" '32 32'
+	is "$(limit_of "$(worker $LOADER)" 'open files')" '64 64'
 }
 
 @test "privileges: the workers hold nothing but their socket" {
@@ -92,6 +96,7 @@ none_left() {
 	start_helper
 	serve web 7 0.0.0.0#7777
 	is "$(files_of $HOLDER)" socket
+	is "$(files_of $LOADER)" socket
 	is "$(files_of $TAKERS)" socket
 	is "$(files_of $TAKER)" socket
 	# Its own namespace, to come back to.
@@ -166,6 +171,20 @@ AT_CWD=-100
 	dies_of $HOLDER bpf
 }
 
+@test "privileges: the worker that has programs verified is killed for a call that is not its" {
+	local command
+	needs_filter
+	dies_of $LOADER execve
+	dies_of $LOADER ptrace 16 1
+	dies_of $LOADER openat "$AT_CWD" 0 1
+	dies_of $LOADER socket 2 1 0
+	dies_of $LOADER setns 0 0x40000000
+	dies_of $LOADER perf_event_open
+	for command in 1 6 8 10 13 14 28; do # to look into a map, pin, attach, run, find others', link
+		dies_of $LOADER bpf "$command"
+	done
+}
+
 @test "privileges: who starts takers is killed for a call that is not its" {
 	needs_filter
 	dies_of $TAKERS execve
@@ -209,7 +228,7 @@ AT_CWD=-100
 	local name
 	start_helper
 	serve web 7 SKSTEER_LABEL=web 0.0.0.0#7777
-	for name in $INSIDE $HOLDER; do
+	for name in $INSIDE $HOLDER $LOADER; do
 		kill -KILL "$(worker "$name")"
 		wait_until 5 none_left
 		has_lines 1 "^<3>sksteerd: $name was killed by signal 9 (Killed)$"

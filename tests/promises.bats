@@ -139,6 +139,7 @@ s.accept()
 
 # --- 2. Lifetime follows the socket ------------------------------------------------------------
 
+# bats test_tags=kernels
 @test "promise 2: steering ends when the last holder closes the socket, not when its process ends" {
 	local child
 	start_helper

@@ -195,6 +195,7 @@ epoch() {
 
 # --- 7. One helper serves every network namespace ----------------------------------------------
 
+# bats test_tags=kernels
 @test "promise 7: two namespaces with the same ports, steered to two servers by one helper" {
 	add_ns other
 	veth main 192.0.2.1/24 other 192.0.2.2/24

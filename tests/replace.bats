@@ -34,6 +34,7 @@ takes_over() {
 	reaches 127.0.0.1#{7,77}=refused
 }
 
+# bats test_tags=kernels
 @test "replace, raw: the new one has the ports, the old one its connections; and all when the new one goes" {
 	takes_over raw
 }

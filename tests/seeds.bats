@@ -72,6 +72,7 @@ is_pinned_and_whole() {
 	is "$(not_pinned $(jq -r '.map_ids[]' <<< "$program"))" ''
 }
 
+# bats test_tags=kernels
 @test "seed 000: closed before, open after, and the echo comes back through the loopback" {
 	local word words=(Steer on multiple ports) ports=(7 77 777 7777)
 	start_helper
@@ -96,6 +97,7 @@ is_pinned_and_whole() {
 	is "$(scan 127.0.0.1)" ''
 }
 
+# bats test_tags=kernels
 @test "seed 000: maps, program and link are pinned, and outlive the one who loaded them" {
 	start_helper
 	start_steered echo 7,77,777 "${ECHO[@]}"
@@ -108,6 +110,7 @@ is_pinned_and_whole() {
 	is "$(scan 127.0.0.1)" '7 77 777'
 }
 
+# bats test_tags=kernels
 @test "seed 001: not widened unasked, and by any: open to another machine" {
 	start_helper
 	add_ns peer

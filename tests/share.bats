@@ -25,6 +25,7 @@ inodes_of() {
 	in_ns ss -Htlnep | grep "pid=$(pid_of "$1")," | grep -o 'ino:[0-9]*' | sort
 }
 
+# bats test_tags=kernels
 @test "share: both serve, with one socket" {
 	first one one=tcp:0.0.0.0#7777
 	second two two=tcp:0.0.0.0#7777,tell

@@ -10,6 +10,7 @@ DUAL=web=tcp:::#7777
 
 # --- ports ------------------------------------------------------------------------------------
 
+# bats test_tags=kernels
 @test "a list opens each of its ports and none beside them, on both families" {
 	stand web SKSTEER_PORTS=7,77,777 "$WEB4" "$WEB6"
 	reaches 127.0.0.1#{7,77,777,7777}=web ::1#{7,77,777,7777}=web \
@@ -83,6 +84,7 @@ tcp 50000"
 
 # --- where ------------------------------------------------------------------------------------
 
+# bats test_tags=kernels
 @test "an IPv4 prefix, an address, /32: each opens its addresses and not their neighbours" {
 	local_route 192.0.0.0/16
 	stand web SKSTEER_PORTS='192.0.2.0/24:53;192.0.2.7:80,81;192.0.2.9/32:82' "$DUAL"
@@ -110,6 +112,7 @@ tcp 50000"
 		2001:db8:{e000::,ffff::1}#55=web 2001:db8:{dfff::1,:1}#55=refused
 }
 
+# bats test_tags=kernels
 @test "any: opens every address of the families that the socket accepts; 0.0.0.0/0 and [::/0] one" {
 	local_route 192.0.2.0/24 2001:db8::/32
 	stand web SKSTEER_PORTS='any:90;0.0.0.0/0:91;[::/0]:92' web=tcp:127.0.0.1#7777 \
@@ -262,6 +265,7 @@ tcp 50000"
 
 # --- UDP --------------------------------------------------------------------------------------
 
+# bats test_tags=kernels
 @test "/udp: lists, ranges and prefixes; a clause is of one protocol" {
 	local_route 192.0.2.0/24 2001:db8::/32
 	stand dns SKSTEER_PORTS='53,60-62/udp;192.0.2.0/24:70/udp;[2001:db8::/32]:71/udp;80' \
@@ -451,6 +455,7 @@ two_peers() {
 	veth main fe80::1/64 p2 fe80::2/64
 }
 
+# bats test_tags=kernels,since-6-1
 @test "a listener bound to a device is steered for what arrives there, any: or not" {
 	local spec
 	two_peers

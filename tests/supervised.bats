@@ -10,6 +10,7 @@ load supervised
 
 # --- what is steered -----------------------------------------------------------------------------
 
+# bats test_tags=kernels
 @test "a static server: its ports on both families, and -v says which engine, and why" {
 	runs web root -v -p 7,77 -- "$PROGS/stand" 'web=tcp:::#7777' 'other=tcp:0.0.0.0#7778'
 	wait_until 5 says web ready

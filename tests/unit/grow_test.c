@@ -155,8 +155,13 @@ static bool reader_notices(void)
 static unsigned int steps_to_live; /* 0: for ever */
 static unsigned int bad_renames;   /* of those to come */
 
-/* These two stand before helper/kernel.c's. */
+/* These three stand before helper/kernel.c's. */
 bool sks_kernel_knows_ingress(void)
+{
+	return false;
+}
+
+bool sks_kernel_takes_global(void)
 {
 	return false;
 }
