@@ -134,17 +134,10 @@ int sks_wire_recv(int conn, void *buf, size_t size, int flags, int *ret_fd)
 /* Which flags an operation has, in the place of a scope. */
 static uint32_t flags_of(uint16_t op)
 {
-	switch (op) {
-	case SKS_OP_REGISTER:
-		return SKS_REGISTER_ANSWERS;
-	case SKS_OP_STATUS:
-	case SKS_OP_WATCH:
-		return SKS_EVERYWHERE;
-	case SKS_OP_APPLY:
-		return SKS_APPLY_DRY;
-	default:
-		return 0;
-	}
+	return op == SKS_OP_REGISTER			   ? SKS_REGISTER_ANSWERS
+	       : op == SKS_OP_STATUS || op == SKS_OP_WATCH ? SKS_EVERYWHERE
+	       : op == SKS_OP_APPLY			   ? SKS_APPLY_DRY
+							   : 0;
 }
 
 /*

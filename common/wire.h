@@ -118,7 +118,8 @@ struct sks_request {
 	};
 	union {
 		uint32_t scope; /* OPEN, REPLY_SOCKET: sin6_scope_id; else 0 */
-		uint32_t flags; /* of the operation: SKS_REGISTER_..., SKS_EVERYWHERE, SKS_APPLY_... */
+		uint32_t flags; /* of the operation: SKS_REGISTER_..., SKS_EVERYWHERE, SKS_APPLY_...
+				 */
 	};
 	uint32_t pid;	 /* WEIGHT, as its sender sees it; else 0 */
 	uint64_t cookie; /* REPLY_SOCKET: SO_COOKIE of the registered socket; else 0 */

@@ -103,7 +103,7 @@ int sks_policy_file_read(const char *path, struct sks_policy_file *ret_file,
 	size_t len = 0;
 	int err = load(path, !ret_unsafe, &text, &len, &why_unsafe);
 
-	if (err) {
+	if (!text) {
 		(void)snprintf(ret_why, SKS_POLICY_WHY_SIZE, "%s: %s", path,
 			       !ret_unsafe && why_unsafe ? why_unsafe : reason_of(err));
 		return err;

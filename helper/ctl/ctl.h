@@ -15,8 +15,8 @@ struct sks_ctl {
 	const char *bpffs;  /* below which the pins are */
 	uint64_t netns_ino; /* of the namespace that all is about, which is our own by now */
 	bool json, all;
-	uint32_t every; /* of status: seconds until it shows all again, or 0 */
-	bool http;	/* of metrics: answer a scrape on standard input */
+	uint32_t every;		   /* of status: seconds until it shows all again, or 0 */
+	bool http;		   /* of metrics: answer a scrape on standard input */
 	bool dry_run, allow_empty; /* of apply */
 	const char *verb;
 	char **operands;

@@ -13,7 +13,7 @@ struct sks_verb {
 	const char *help;
 };
 
-#define SKS_VERB_NAMES                                                                     \
+#define SKS_VERB_NAMES                                                                         \
 	"status, lookup, bind, unbind, apply, upgrade, weight, register, unregister, unload, " \
 	"metrics, watch, policy"
 
