@@ -311,6 +311,12 @@ says_http() {
 	says_http 'GET /metrics HTTP/1.1\r\nHOST: x\r\n\r\n' 'HTTP/1.1 200 OK'
 	says_http 'GET /metrics HTTP/1.1\r\n\r\n' 'HTTP/1.1 400 Bad Request'
 	says_http 'GET /metrics HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n' 'HTTP/1.1 400 Bad Request'
+	# What follows a request is no part of it: the next one, a body.
+	says_http 'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n' 'HTTP/1.1 200 OK'
+	says_http 'GET /metrics HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n' 'HTTP/1.1 400 Bad Request'
+	says_http 'GET /metrics HTTP/1.0\r\nContent-Length: 2\r\n\r\na\0' 'HTTP/1.1 200 OK'
+	says_http 'GET http://127.0.0.1:9810/metrics HTTP/1.1\r\nHost: x\r\n\r\n' 'HTTP/1.1 200 OK'
+	says_http 'GET http://127.0.0.1:9810 HTTP/1.1\r\nHost: x\r\n\r\n' 'HTTP/1.1 400 Bad Request'
 	says_http 'GET /metrics\r\n\r\n' 'HTTP/1.1 400 Bad Request'
 	says_http 'GET  /metrics HTTP/1.0\r\n\r\n' 'HTTP/1.1 400 Bad Request'
 	says_http 'GET metrics HTTP/1.0\r\n\r\n' 'HTTP/1.1 400 Bad Request'

@@ -35,11 +35,12 @@ static ssize_t read_until(int fd, char *buf, size_t size, int64_t deadline)
 	return len < 0 ? -errno : len;
 }
 
-/* Up to and with the empty line, NUL-terminated. 200, or as sks_http_read(). */
+/* Up to the empty line, NUL-terminated: what follows is no part of it. 200, or as sks_http_read(). */
 static int read_head(int fd, char head[MAX_HEAD + 1], int timeout_ms)
 {
 	int64_t deadline = now_ms() + timeout_ms;
 	size_t len = 0;
+	char *end;
 
 	while (len < MAX_HEAD) {
 		ssize_t got = read_until(fd, head + len, MAX_HEAD - len, deadline);
@@ -48,12 +49,15 @@ static int read_head(int fd, char head[MAX_HEAD + 1], int timeout_ms)
 			return 408;
 		if (got <= 0)
 			return 0;
+		head[len + (size_t)got] = '\0';
+		end = strstr(head, "\r\n\r\n");
+		if (end) {
+			end[2] = '\0';
+			return 200;
+		}
 		if (memchr(head + len, '\0', (size_t)got))
 			return 400;
 		len += (size_t)got;
-		head[len] = '\0';
-		if (strstr(head, "\r\n\r\n"))
-			return 200;
 	}
 	return 431;
 }
@@ -86,6 +90,8 @@ static int judge(char *head, const char *path, bool *ret_head)
 	*end = '\0';
 	method = cut_word(&rest);
 	target = method ? cut_word(&rest) : NULL;
+	if (target && strncasecmp(target, "http://", 7) == 0) /* as to a proxy */
+		target = strchr(target + 7, '/');
 	if (!target || *target != '/' || strchr(rest, ' ') || strncmp(rest, "HTTP/", 5) != 0)
 		return 400;
 	newer = strcmp(rest, "HTTP/1.1") == 0;
