@@ -288,16 +288,18 @@ static int register_again(struct sks_arrival *arrival, uint32_t slot)
 	struct sks_service *service = &arrival->space->maps.services[sks_service_number(
 		arrival->space, sks_service_of_slot(arrival->space, slot))];
 	bool own = service->uid == arrival->asked->peer.uid;
-	bool shares = own && arrival->asked->req->mode == SKS_MODE_SHARE &&
-		      !strcmp(service->label, arrival->asked->req->label);
+	bool same = own && !strcmp(service->label, arrival->asked->req->label);
+	bool speaks = arrival->instance.n_targets;
 
-	arrival->asked->steered = shares || (own && !arrival->instance.n_targets) ||
-				  arrival->space->maps.slots[slot].spec_hash ==
-					  arrival->instance.spec_hash;
+	if (same && (!speaks || arrival->asked->req->mode == SKS_MODE_SHARE))
+		arrival->asked->steered = true;
+	else
+		arrival->asked->steered = speaks && arrival->space->maps.slots[slot].spec_hash ==
+							    arrival->instance.spec_hash;
 	if (!arrival->asked->steered)
-		sks_remark(&arrival->asked->verdict,
-			   "this socket is registered already: %s%s, and this spec does not apply",
-			   own ? "as " : "as another user's", own ? service->label : "");
+		sks_remark(&arrival->asked->verdict, "this socket is registered already: as %s%s",
+			   own ? service->label : "another user's",
+			   speaks ? ", and this spec does not apply" : "");
 	return own ? follow(arrival, service, slot) : 0;
 }
 

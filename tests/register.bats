@@ -58,6 +58,18 @@ flags() {
 	reaches 127.0.0.1#7=refused ::1#7=refused
 }
 
+@test "a socket that is another service's stays so, which is an error; the same again is none" {
+	local pid
+	plain web a=tcp:127.0.0.1#7777
+	pid=$(pid_of web)
+	does register web --pid "$pid"
+	does register web --pid "$pid"
+	fails 1 'this socket is registered already: as web' register api --pid "$pid"
+	stand one SKSTEER_PORTS=7 one=tcp:127.0.0.1#7778
+	fails 1 "this socket is registered already: as @stand-$(pid_of one)" register api --pid "$(pid_of one)"
+	is "$(ctl status --json | jq -r '[.services[].label] | sort | @csv')" "\"@stand-$(pid_of one)\",\"web\""
+}
+
 @test "several ports: which one is to be said, by port or descriptor" {
 	plain web a=tcp:0.0.0.0#7777 b=tcp:0.0.0.0#7778 c=udp:0.0.0.0#7779
 	local pid fd

@@ -17,23 +17,24 @@ static int ask(const struct sks_ctl *ctl, enum sks_op op, const struct sks_socke
 	const char *label = ctl->operands[0];
 	char why[SKS_CTL_WHYLEN];
 	struct sks_reply reply;
+	bool given;
 	int err;
 
 	memcpy(req.label, label, strlen(label));
 	memcpy(req.instance, sockets->instance, sizeof(req.instance));
 	err = sks_ctl_send(ctl, &req, found->fd, &reply);
+	/* One that is not the label's yet is not told so by a question. */
+	given = !err && !reply.err && (reply.steered || (op == SKS_OP_CHECK && !*reply.text));
 	if (err)
 		warnx("%s", sks_ctl_why(ctl, err, why));
-	else if (reply.err || (op == SKS_OP_REGISTER && !reply.steered && *reply.text))
+	else if (!given && (reply.err || *reply.text))
 		warnx("%s", *reply.text ? reply.text : strerror(-reply.err));
-	else if (op == SKS_OP_REGISTER && !reply.steered)
+	else if (!given)
 		warnx("%s: \"%s\" is for other sockets than that of port %u/%s", ctl->verb, label,
 		      found->port, found->proto == IPPROTO_UDP ? "udp" : "tcp");
 	else if (*reply.text)
 		warnx("note: %s", reply.text);
-	if (!err && op == SKS_OP_REGISTER && !reply.steered && !reply.err)
-		return -EINVAL;
-	return err ? err : reply.err;
+	return err ?: reply.err ?: given ? 0 : -EINVAL;
 }
 
 /* All are judged before the first one is registered. */
