@@ -157,6 +157,24 @@ pins() {
 	run in_ns sh -c '"$0" status --json > /dev/full' "$CTL"
 	is "$status" 1
 	has "$output" 'No space left on device'
+	# Nor is it tried for ever.
+	run in_ns timeout 20 sh -c '"$0" status --watch > /dev/full' "$CTL"
+	is "$status" 1
+	is "$output" 'sksteerctl: standard output: No space left on device'
+}
+
+# bats test_tags=sanitize
+@test "started without standard streams, it takes nothing that it opens for one" {
+	start_helper
+	for verb in 'status --watch' 'bind web 80' 'status --json' metrics; do
+		run in_ns timeout 20 sh -c '"$0" --socket "$1" $2 >&-' "$CTL" "$SOCKET" "$verb"
+		[[ $verb != bind* ]] || is "$status:$output" 0:
+		[[ $verb == bind* ]] || is "$status:$output" '1:sksteerctl: standard output: Bad file descriptor'
+	done
+	run in_ns timeout 20 sh -c '"$0" --socket "$1" apply - <&-' "$CTL" "$SOCKET"
+	is "$status:$output" '1:sksteerctl: apply: standard input: Bad file descriptor'
+	run in_ns timeout 20 sh -c '"$0" --socket "$1" bind web 0.0.0.0/0:81 2>&-' "$CTL" "$SOCKET"
+	is "$status:$output" 0:
 }
 
 # --- status ------------------------------------------------------------------------------------

@@ -223,6 +223,15 @@ accounted() {
 	is "$(< "$SKS_DIR/piped.log")" ''
 }
 
+@test "watch: what can't be written ends it, and is an error" {
+	start_server full sh -c 'exec "$0" --socket "$1" watch > /dev/full' "$CTL" "$SOCKET"
+	wait_until 5 waits_for_events "$(pid_of full)"
+	stand one SKSTEER_PORTS=any:7 one=tcp:0.0.0.0#7777
+	run wait_server full
+	is "$status" 1
+	is "$(log_of full)" 'sksteerctl: standard output: No space left on device'
+}
+
 @test "watch: so many a user, who makes room by ending one" {
 	local i
 	for i in {1..4}; do

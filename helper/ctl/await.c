@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -32,6 +33,8 @@ enum sks_end sks_await(int fd, int signals, int ms)
 		{ .fd = fd, .events = POLLIN },
 	};
 
+	if (ferror(stdout)) /* a full disk; our main file says so */
+		return SKS_TOLD_TO_END;
 	if (poll(polls, 3, ms) < 0)
 		return errno == EINTR ? SKS_GOES_ON : SKS_TOLD_TO_END;
 	return polls[0].revents || polls[1].revents ? SKS_TOLD_TO_END : SKS_GOES_ON;

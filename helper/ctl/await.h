@@ -5,7 +5,7 @@
 
 enum sks_end {
 	SKS_GOES_ON,
-	SKS_TOLD_TO_END, /* by a signal, or by nobody reading what we write any more */
+	SKS_TOLD_TO_END, /* by a signal, or since nobody reads, or nothing takes, what we write */
 	SKS_AT_END,	 /* there is nothing more to come */
 };
 

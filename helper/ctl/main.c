@@ -2,11 +2,13 @@
 /* Owns sksteerctl's command line: its options, and which verb they are for. */
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../bpf.h"
 #include "ctl.h"
@@ -333,11 +335,21 @@ static int dispatch(struct command_line *line)
 	return check_use(verb, line) ? SKS_CTL_USAGE : run(verb, line);
 }
 
+/* What we open must not be taken for a standard stream that we were started without. */
+static void keep_standard_closed(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0) /* EBADF for whoever uses it, as if it were closed */
+			(void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct command_line line = { 0 };
 	int status;
 
+	keep_standard_closed();
 	if (parse(argc, argv, &line))
 		return SKS_CTL_USAGE;
 	status = dispatch(&line);
