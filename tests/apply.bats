@@ -273,6 +273,9 @@ many() {
 	many 4096 1 > "$SKS_DIR/many.json"
 	apply_file "$SKS_DIR/many.json"
 	fails 'this namespace has no room for more services (4096)'
+	many 4097 0 > "$SKS_DIR/many.json"
+	apply_file "$SKS_DIR/many.json"
+	fails "apply: $SKS_DIR/many.json: it lists 4097 services, and a namespace has room for 4096"
 	is "$(everything)" "$before"
 	audited
 }

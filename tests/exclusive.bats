@@ -553,6 +553,7 @@ links_of_hooks_are() {
 	is "$(grep -c 'but not taken' "$SKS_DIR/helper.log")" 1
 	is "$(status_jq .ports_taken)" false
 	has "$(ctl status)" 'ports are not taken: others may bind them'
+	is "$(ctl status | awk 'length > 80')" ''
 	LISTENS=1 holds_port usurper 127.0.0.1#8080
 	reaches 127.0.0.1#8080=web
 	AS=nobody stand more SKSTEER_PORTS=8090 more=tcp:0.0.0.0#7778

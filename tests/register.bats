@@ -70,6 +70,14 @@ flags() {
 	is "$(ctl status --json | jq -r '[.services[].label] | sort | @csv')" "\"@stand-$(pid_of one)\",\"web\""
 }
 
+@test "many ports: as many are named as a line takes, and that there are more" {
+	plain web a=tcp:127.0.0.1#{10000..10029}
+	run_ctl register web --pid "$(pid_of web)"
+	is "$status" 1
+	has "$stderr" "has sockets at 10000/tcp, 10001/tcp, "
+	has "$stderr" "/tcp, ...: say which with --port"
+}
+
 @test "several ports: which one is to be said, by port or descriptor" {
 	plain web a=tcp:0.0.0.0#7777 b=tcp:0.0.0.0#7778 c=udp:0.0.0.0#7779
 	local pid fd

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../common/maps.h"
 #include "../finder.h"
 #include "apply_file.h"
 #include "apply_json.h"
@@ -203,6 +204,10 @@ static int read_services(struct reader *reader, struct json_object *file, bool m
 		return sks_apply_complain(reader->name,
 					  "it lists no service, which would unbind all that you "
 					  "have: --allow-empty does that");
+	if (n > SKS_MAX_SERVICES)
+		return sks_apply_complain(reader->name,
+					  "it lists %zu services, and a namespace has room for %u",
+					  n, SKS_MAX_SERVICES);
 	for (size_t i = 1; !err && i <= n; i++)
 		err = check_label(reader, i) ?: read_bindings(reader, i);
 	return err;

@@ -105,7 +105,7 @@ static const char *list_ports(const struct sks_sockets *sockets, char text[PORTS
 	size_t pos = 0;
 
 	*text = '\0';
-	for (size_t i = 0; i < sockets->n && pos < PORTS_SHOWN - 24; i++) {
+	for (size_t i = 0; i < sockets->n; i++) {
 		const struct sks_found *found = &sockets->list[i];
 		size_t j = 0;
 
@@ -114,6 +114,10 @@ static const char *list_ports(const struct sks_sockets *sockets, char text[PORTS
 			j++;
 		if (j < i)
 			continue;
+		if (pos >= PORTS_SHOWN - 24) {
+			(void)snprintf(text + pos, PORTS_SHOWN - pos, ", ...");
+			break;
+		}
 		pos += (size_t)snprintf(text + pos, PORTS_SHOWN - pos, "%s%u/%s", pos ? ", " : "",
 					found->port, found->proto == IPPROTO_UDP ? "udp" : "tcp");
 	}

@@ -83,7 +83,7 @@ static int print_services(const struct json_object *report, const char *nothing)
 	err = sks_draw_services(stdout, services);
 	if (json_object_object_get_ex(report, "ports_taken", &taken) &&
 	    !json_object_get_boolean(taken))
-		(void)printf("ports are not taken: others may bind them, and get no traffic there "
+		(void)printf("ports are not taken: others may bind them, and get no traffic there\n"
 			     "(the helper's log says why)\n");
 	return err;
 }
