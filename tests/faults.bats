@@ -294,7 +294,7 @@ program_is_pinned() {
 	end_storm
 	is "$(entries rules4)" 1024
 	is "$(entries bindings)" 2048
-	is "$(entries services)" 512
+	is "$(entries services)" 176
 	is "$(entries dests) $(entries counters) $(entries heads)" '256 512 512'
 	is "$(status_jq '.services | length')" 131
 	is "$(bound web)" 401

@@ -23,7 +23,7 @@ setup_file() {
 	[[ $(uname -m) != x86_64 ]] || make_small
 }
 
-# What README says of 32-bit programs.
+# What docs/GUIDE.md says of 32-bit programs.
 make_small() {
 	local build=$BATS_FILE_TMPDIR/build-32
 	make --silent -C "$SKS_ROOT" BUILD="$build" CC='gcc -m32' CFLAGS='-O2 -g' "$build/libsksteer.so"
@@ -103,7 +103,7 @@ serves_http() {
 	serves_http 80
 }
 
-# install_both: the library by its bare name, for programs of either word size, as README has it.
+# install_both: the library by its bare name, for programs of either word size, as docs/GUIDE.md has it.
 install_both() {
 	in_ns mount -t tmpfs none /mnt
 	in_ns mkdir /mnt/{etc,etc-work,lib,lib-work}

@@ -291,7 +291,7 @@ passed() {
 
 # --- systemd itself --------------------------------------------------------------------------------
 
-@test "a socket unit, the unit beside it from the README, and a server that knows nothing of us" {
+@test "a socket unit, the unit beside it from the guide, and a server that knows nothing of us" {
 	local first
 	need python3
 	need_systemd
