@@ -55,6 +55,11 @@ opt/sksteer/share/sksteer/installed"
 	grep -q '^ExecStart=/opt/sksteer/sbin/sksteerd$' "$SKS_DIR/root/opt/sksteer/lib/systemd/system/sksteerd.service"
 }
 
+@test "everybody may read what is installed, whatever root's umask" {
+	(umask 077 && sks_make install SYSTEMD=yes DESTDIR="$SKS_DIR/root" PREFIX=/opt/sksteer)
+	is "$(find "$SKS_DIR/root" -mindepth 1 ! -perm -444)$(find "$SKS_DIR/root" -mindepth 1 -type d ! -perm -555)" ''
+}
+
 @test "uninstall takes away what install put there, and nothing else" {
 	local before root=$SKS_DIR/root
 	mkdir -p "$root/usr/local/bin" "$root/usr/local/share/man/man1" "$root/etc"
