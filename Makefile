@@ -49,7 +49,7 @@ C_SRC	    = $(COMMON) $(LIB_SRC) $(RUN_SRC) $(HELPER_SRC) $(DAEMON_SRC) $(CTL_SR
 # What bpftool generates into these files' skeletons is not ours to mend.
 TIDY_FILES  = $(filter-out helper/bpf.c helper/bpf_copy.c helper/bpf_census.c helper/bpf_claims.c,$(C_SRC))
 SCRIPTS	    = $(wildcard scripts/* .ci/run tests/*.bash tests/*.bats) \
-	      $(filter-out %.c %.h %.py %.md,$(wildcard tests/bench/* tests/kernels/*)) $(wildcard packaging/APKBUILD packaging/debian/tests/smoke \
+	      $(filter-out %.c %.h %.py %.md,$(wildcard tests/bench/* tests/kernels/*)) $(wildcard packaging/APKBUILD packaging/debian/tests/smoke packaging/debian/*.prerm \
 	      packaging/completions/*.bash)
 SPDX_FILES  = $(C_FILES) $(SCRIPTS) Makefile $(wildcard preload/*.map tests/*.py tests/*sh tests/bench/*.py) \
 	      $(filter-out %.json,$(wildcard packaging/*.* packaging/completions/* packaging/debian/rules))

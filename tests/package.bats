@@ -84,6 +84,35 @@ $lib/pkgconfig/sksteer.pc
 	lintian --allow-root --fail-on error "$DIR"/sksteer_*.changes
 }
 
+# asked SCRIPT ARGUMENT...: what that maintainer script asks of systemd, sorted.
+asked() {
+	local each
+	mkdir -p "$DIR/stubs"
+	for each in deb-systemd-invoke deb-systemd-helper systemctl systemd-sysusers systemd-tmpfiles; do
+		printf '#!/bin/sh\necho "${0##*/} $*" >> "$LOG"\n' > "$DIR/stubs/$each"
+		chmod +x "$DIR/stubs/$each"
+	done
+	: > "$DIR/asked"
+	dpkg-deb --info "$DIR"/sksteer_*.deb "$1" > "$DIR/script"
+	LOG=$DIR/asked PATH=$DIR/stubs:$PATH unshare --mount sh -c \
+		'mount -t tmpfs none /run && mkdir -p /run/systemd/system && exec sh "$@"' - "$DIR/script" "${@:2}"
+	grep -E '^deb-systemd-(invoke|helper purge)' "$DIR/asked" | sort
+}
+
+@test "package: an upgrade restarts the helper and leaves the sockets alone; all goes with the package" {
+	is "$(asked postinst configure)" "deb-systemd-invoke start sksteerd.service
+deb-systemd-invoke start sksteerd.socket"
+	is "$(asked postinst configure 0)" "deb-systemd-invoke restart sksteerd.service
+deb-systemd-invoke start sksteerd.socket"
+	is "$(asked prerm upgrade 1)" ''
+	is "$(asked prerm remove)" "deb-systemd-invoke stop sksteer-metrics.socket
+deb-systemd-invoke stop sksteerd.service
+deb-systemd-invoke stop sksteerd.socket"
+	is "$(asked postrm purge)" "deb-systemd-helper purge sksteer-metrics.socket
+deb-systemd-helper purge sksteerd.service
+deb-systemd-helper purge sksteerd.socket"
+}
+
 @test "package: in a fresh Debian it is installed, works, and is purged without a trace" {
 	local before
 	debootstrap --variant=minbase "$(release)" "$ROOT" "$(mirror)" > "$DIR/debootstrap.log"
