@@ -163,6 +163,12 @@ pins() {
 	is "$output" 'sksteerctl: standard output: No space left on device'
 }
 
+@test "status --watch ends, and is content, when nobody reads it any more" {
+	in_ns timeout 20 "$CTL" status --watch=1 2> "$SKS_DIR/piped.log" | head -n 1 > /dev/null
+	is "${PIPESTATUS[0]}" 0
+	is "$(< "$SKS_DIR/piped.log")" ''
+}
+
 # bats test_tags=sanitize
 @test "started without standard streams, it takes nothing that it opens for one" {
 	start_helper

@@ -100,6 +100,9 @@ opt/sksteer/share/sksteer/installed"
 	is "$status" 1
 	is "${lines[0]}" '  libnothing: no, and the helper needs it (scripts/bootstrap installs it on Debian)'
 	is "${lines[2]}" '  systemd: yes (its units, sysusers.d and tmpfiles.d are installed)'
+	# Without what looks for them, nothing is known of the libraries.
+	run env SYSTEMD=no PATH=/nowhere /bin/sh "$SKS_ROOT/scripts/features" libmnl
+	is "$status:$output" '1:  pkg-config: no, and it is what finds the libraries (scripts/bootstrap installs it on Debian)'
 }
 
 @test "installed: LD_PRELOAD=libsksteer.so works by its bare name" {

@@ -322,7 +322,7 @@ connected() {
 	fails 2 'lookup: "fe80::1": a link-local address needs its interface, as in fe80::1%eth0' tcp fe80::1 80
 	fails 1 'lookup: "nope0": there is no such interface here' tcp fe80::1%nope0 80
 	fails 1 'lookup: "0": there is no such interface here' tcp 127.0.0.1%0 80
-	fails 1 'lookup: "": there is no such interface here' tcp 127.0.0.1% 80
+	fails 2 'lookup: "127.0.0.1%": no interface follows the "%"' tcp 127.0.0.1% 80
 	local client='a client is ADDR:PORT, as 198.51.100.1:4000 or [2001:db8::1]:4000'
 	fails 2 'lookup: "to": only "from ADDR:PORT" may follow the port' tcp 127.0.0.1 80 to 127.0.0.1:1
 	fails 2 'lookup: "from": ADDR:PORT is missing after it' tcp 127.0.0.1 80 from

@@ -86,10 +86,13 @@ static int read_host(const char *word, const char *host, struct sks_prefix *ret)
 }
 
 /* By name, or by number, as status shows it. */
-static int read_interface(const char *name, uint32_t *ret_ifindex)
+static int read_interface(const char *word, const char *name, uint32_t *ret_ifindex)
 {
 	char known[IF_NAMESIZE];
 	uint32_t number = if_nametoindex(name);
+
+	if (!*name)
+		return refuse(word, "no interface follows the \"%\"");
 
 	if (number || (!sks_uint_parse(name, strlen(name), INT32_MAX, &number) && number &&
 		       if_indextoname(number, known))) {
@@ -114,7 +117,7 @@ static int read_address(const char *word, struct sks_prefix *ret, uint32_t *ret_
 	if (*parts.interface && !ret_ifindex)
 		return refuse(word, "where it arrives stands in the address that is dialled");
 	if (*parts.interface)
-		return read_interface(parts.interface + 1, ret_ifindex);
+		return read_interface(word, parts.interface + 1, ret_ifindex);
 	if (local && ret_ifindex)
 		return refuse(word, "a link-local address needs its interface, as in fe80::1%eth0");
 	return SKS_CTL_DONE;
