@@ -232,6 +232,13 @@ accounted() {
 	is "$(log_of full)" 'sksteerctl: standard output: No space left on device'
 }
 
+@test "watch: the process is the one that has registered, which may have been sksteerctl" {
+	watching all --json
+	plain web a=tcp:127.0.0.1#7777
+	ctl register web --pid "$(pid_of web)"
+	saw all '"\(.event) \(.process) \(.socket.port)"' 'registered sksteerctl 7777'
+}
+
 @test "watch: so many a user, who makes room by ending one" {
 	local i
 	for i in {1..4}; do
