@@ -361,6 +361,43 @@ refused_to_nobody() {
 	is "$(status_jq '.services | length')" 0
 }
 
+# A process of nobody's that listens at 19 000 addresses and ports.
+hold() {
+	: > "$SKS_DIR/hold.log"
+	start_server hold "${AS_NOBODY[@]}" /usr/bin/python3 -c '
+import resource, socket, time
+resource.setrlimit(resource.RLIMIT_NOFILE, (19500, 19500))
+kept = []
+for port in range(2000, 21000):
+    kept.append(socket.create_server(("127.0.0.2", port)))
+print("ready", flush=True)
+time.sleep(1000)'
+	wait_until 60 says hold ready
+}
+
+# fastest N: the us that apply takes at best, of so many labels each of which has a range that yields.
+fastest() {
+	local best=60000000 began took
+	jq -nc --argjson n "$1" '{ services: [range($n) | { label: "l\(.)", bindings: [
+		"127.0.0.1:\(40000 + 2 * .)-\(40001 + 2 * .)"] }] }' > "$SKS_DIR/list.json"
+	for _ in 1 2 3; do
+		began=${EPOCHREALTIME/[.,]/}
+		AS=nobody apply_file "$SKS_DIR/list.json" --dry-run
+		took=$((${EPOCHREALTIME/[.,]/} - began))
+		is "$status:${#lines[@]}" "0:$1"
+		((took > best)) || best=$took
+	done
+	echo "$best"
+}
+
+@test "apply: many labels make others wait hardly longer than one, however many sockets there are" {
+	local one sixteen
+	hold
+	one=$(fastest 1)
+	sixteen=$(fastest 16)
+	((sixteen < 4 * one)) || fail "1 label takes $one us, 16 take $sixteen"
+}
+
 # --- what is wrong with a file -------------------------------------------------------------------
 
 # bats test_tags=sanitize
