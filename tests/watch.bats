@@ -255,6 +255,19 @@ accounted() {
 	wait_until 5 is_again "$before"
 }
 
+@test "watch: what happens after somebody has gone is not lost to him" {
+	local i
+	watching gone
+	watching stays --json
+	kill_server gone
+	for i in 1 2 3; do
+		run as_user "$CTL" --socket "$SOCKET" bind web 80
+	done
+	is "$(ctl metrics | grep -E '_(denials|events_lost)_total ' | xargs)" \
+		'sksteer_helper_denials_total 3 sksteer_helper_events_lost_total 0'
+	wait_until 5 accounted stays 3
+}
+
 is_again() {
 	is "$(watchers)" "$1"
 }
