@@ -16,7 +16,8 @@
 #include "request.h"
 #include "tally.h"
 
-#define QUEUE_BYTES (512 * 1024) /* of events that are not read yet: some hundreds */
+/* Of events that are not read yet: some hundreds. The kernel takes twice that. */
+#define QUEUE_BYTES (512 * 1024)
 
 static struct watcher {
 	int fd; /* our end */
