@@ -361,6 +361,50 @@ refused_to_nobody() {
 	is "$(status_jq '.services | length')" 0
 }
 
+# grabs WORD PLACE...: what user2 gets who binds each.
+grabs() {
+	local word=$1
+	shift
+	is "$(in_ns "${AS_USER2[@]}" "$PROGS/grab" "$@")" "$(printf "%s $word\n" "$@")"
+}
+
+@test "apply: what is asked for dry, refused or dropped is free to others, and what moves never is" {
+	local round
+	AS=nobody stand mine SKSTEER_LABEL=mine mine=tcp:0.0.0.0#7777
+	AS=nobody apply --dry-run mine any:8080
+	is "$status" 0
+	AS=nobody apply mine any:8080,80
+	is "$status" 1
+	grabs done 0.0.0.0#8080
+	AS=nobody apply mine any:8080,8081 and other any:8082
+	grabs EADDRINUSE 0.0.0.0#808{0,1,2}
+	: > "$SKS_DIR/storm.log"
+	start_server storm "${AS_USER2[@]}" /usr/bin/python3 -c '
+import socket
+tries = 0
+while True:
+    for port in 8080, 8081:
+        try:
+            with socket.socket() as sock:
+                sock.bind(("0.0.0.0", port))
+            print("got", port, flush=True)
+        except OSError:
+            tries += 1
+            tries % 100 or print("refused", flush=True)'
+	for round in {1..30}; do
+		AS=nobody apply other any:8080 and mine any:8081
+		is "$status" 0
+		AS=nobody apply mine any:8080,8081
+		is "$status" 0
+	done
+	kill_server storm
+	is "$(sort -u "$SKS_DIR/storm.log")" refused
+	grabs done 0.0.0.0#8082
+	AS=nobody apply --allow-empty
+	grabs done 0.0.0.0#808{0,1,2}
+	audited
+}
+
 # A process of nobody's that listens at 19 000 addresses and ports.
 hold() {
 	: > "$SKS_DIR/hold.log"
