@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "finder.h"
 #include "resolve.h"
@@ -16,6 +17,8 @@ struct sks_finder {
 	struct key *keys;
 	uint32_t *first, *next; /* numbers + 1; 0: no more */
 	size_t n, buckets;
+	/* Nobody's who lists the targets: all in one bucket would keep others waiting for minutes. */
+	uint64_t secret[3];
 };
 
 static struct key make_key(uint16_t first, uint16_t last, bool udp, uint8_t where,
@@ -29,13 +32,19 @@ static struct key make_key(uint16_t first, uint16_t last, bool udp, uint8_t wher
 	return key;
 }
 
+static uint64_t mix(uint64_t a, uint64_t b)
+{
+	unsigned __int128 product = (unsigned __int128)a * b;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
 static size_t bucket_of(const struct sks_finder *finder, const struct key *key)
 {
-	uint64_t hash = key->words[0];
+	const uint64_t *secret = finder->secret, *words = key->words;
+	uint64_t hash = mix(words[0] ^ secret[0], words[1] ^ secret[1]);
 
-	for (int i = 1; i < 3; i++)
-		hash = ((hash ^ hash >> 29) * 0x9e3779b97f4a7c15u) ^ key->words[i];
-	return ((hash ^ hash >> 29) * 0x9e3779b97f4a7c15u >> 32) % finder->buckets;
+	return mix(hash ^ secret[2], words[2] ^ secret[1]) % finder->buckets;
 }
 
 struct sks_finder *sks_finder_new(size_t n)
@@ -45,6 +54,8 @@ struct sks_finder *sks_finder_new(size_t n)
 	if (!finder)
 		return NULL;
 	finder->buckets = 2 * n + 1;
+	memset(finder->secret, 0x9e, sizeof(finder->secret)); /* for want of a better one */
+	(void)getrandom(finder->secret, sizeof(finder->secret), GRND_NONBLOCK);
 	finder->keys = calloc(n + 1, sizeof(*finder->keys));
 	finder->next = calloc(n + 1, sizeof(*finder->next));
 	finder->first = calloc(finder->buckets, sizeof(*finder->first));

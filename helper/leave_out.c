@@ -22,6 +22,15 @@ struct wide {
 	int32_t depth[2][SKS_PORT_NUMBERS + 1]; /* by family: how many places hold the port */
 };
 
+/* While the services of a change are gone through. */
+struct leaving {
+	struct sks_change *change;
+	const struct sks_routes *routes;
+	/* By protocol: the sockets that hold ports, for all services the same. A list takes long. */
+	struct sks_held_list held[2];
+	bool is_listed[2];
+};
+
 static unsigned int family_of(const struct sks_prefix *prefix)
 {
 	return prefix->family == AF_INET6 ? SKS_V6 : SKS_V4;
@@ -158,41 +167,49 @@ static bool is_reached(const struct wide *wide, const struct sks_held *held)
 	return false;
 }
 
-/* Marks the ports of one protocol that the service's wide routes must not take. */
-static int mark(const struct sks_change *change, uint16_t number, const struct wide *wide,
-		uint8_t proto, uint8_t marks[SKS_PORT_NUMBERS + 1])
+static int list_held(struct leaving *leaving, uint8_t proto)
 {
-	struct sks_held_list list = {};
+	int err = leaving->is_listed[proto] ? 0
+					    : sks_conflict_held(leaving->change, proto, NULL, 0,
+								&leaving->held[proto]);
+
+	leaving->is_listed[proto] = !err;
+	return err;
+}
+
+/* Marks the ports of one protocol that the service's wide routes must not take. */
+static int mark(struct leaving *leaving, uint16_t number, const struct wide *wide, uint8_t proto,
+		uint8_t marks[SKS_PORT_NUMBERS + 1])
+{
+	const struct sks_held_list *list = &leaving->held[proto];
 	struct sks_range local;
-	int err = sks_conflict_held(change, proto, NULL, 0, &list);
+	int err = list_held(leaving, proto);
 
 	if (err)
 		return err;
-	for (size_t i = 0; i < list.n; i++) {
+	for (size_t i = 0; i < list->n; i++) {
 		/* Most that are idle become clients, or listen soon. */
-		if (list.held[i].idle || list.held[i].service == number + 1u)
+		if (list->held[i].idle || list->held[i].service == number + 1u)
 			continue;
-		marks[list.held[i].port] |= is_reached(wide, &list.held[i]);
+		marks[list->held[i].port] |= is_reached(wide, &list->held[i]);
 	}
-	sks_held_free(&list);
 	if (proto != SKS_UDP || !wide->all)
 		return 0;
 	/* A reply to a local client would be steered back to the server, for ever. */
-	local = sks_local_ports(change->space);
+	local = sks_local_ports(leaving->change->space);
 	memset(marks + local.first, 1, local.last - local.first + 1);
 	return 0;
 }
 
 /* *ret_marks is malloc'd, or NULL: there is nothing to leave out. */
-static int find_marks(const struct sks_change *change, uint16_t number,
-		      const struct sks_routes *routes, uint8_t proto, uint8_t **ret_marks)
+static int find_marks(struct leaving *leaving, uint16_t number, uint8_t proto, uint8_t **ret_marks)
 {
 	struct wide *wide = NULL;
-	int err = find_wide(change, number, routes, proto, &wide);
+	int err = find_wide(leaving->change, number, leaving->routes, proto, &wide);
 
 	if (!err && wide) {
 		*ret_marks = calloc(SKS_PORT_NUMBERS + 1, 1);
-		err = *ret_marks ? mark(change, number, wide, proto, *ret_marks) : -ENOMEM;
+		err = *ret_marks ? mark(leaving, number, wide, proto, *ret_marks) : -ENOMEM;
 		if (!err)
 			(*ret_marks)[0] = (*ret_marks)[SKS_PORT_NUMBERS] = 0;
 	}
@@ -248,18 +265,18 @@ static int add(struct sks_change *change, uint16_t number, uint8_t proto,
 	return 0;
 }
 
-static int leave_out(struct sks_change *change, uint16_t number, const struct sks_routes *routes)
+static int leave_out(struct leaving *leaving, uint16_t number)
 {
-	struct sks_space *space = change->space;
+	struct sks_space *space = leaving->change->space;
 	uint8_t *marks[2] = {};
 	int err = 0;
 
 	for (uint8_t proto = SKS_TCP; !err && proto <= SKS_UDP; proto++)
-		err = find_marks(change, number, routes, proto, &marks[proto]);
+		err = find_marks(leaving, number, proto, &marks[proto]);
 	if (!err && space->maps.services[number].born != sks_next_epoch(space))
 		keep(space, number, marks);
 	for (uint8_t proto = SKS_TCP; !err && proto <= SKS_UDP; proto++)
-		err = marks[proto] ? add(change, number, proto, marks[proto]) : 0;
+		err = marks[proto] ? add(leaving->change, number, proto, marks[proto]) : 0;
 	free(marks[SKS_TCP]);
 	free(marks[SKS_UDP]);
 	return err;
@@ -282,18 +299,28 @@ static void find_leaving(const struct sks_change *change, const struct sks_route
 	}
 }
 
-int sks_conflict_leave_out(struct sks_change *change, const struct sks_routes *routes)
+static int leave_out_all(struct leaving *leaving)
 {
+	const struct sks_change *change = leaving->change;
 	uint8_t leave[SKS_MAX_SERVICES] = {};
 	int err = 0;
 
 	if (!change->among)
-		return leave_out(change, sks_service_number(change->space, change->service),
-				 routes);
-	find_leaving(change, routes, leave);
+		return leave_out(leaving, sks_service_number(change->space, change->service));
+	find_leaving(change, leaving->routes, leave);
 	for (uint32_t i = 0; !err && i < change->space->n_services; i++) {
 		if (leave[i] && change->among[i])
-			err = leave_out(change, (uint16_t)i, routes);
+			err = leave_out(leaving, (uint16_t)i);
 	}
+	return err;
+}
+
+int sks_conflict_leave_out(struct sks_change *change, const struct sks_routes *routes)
+{
+	struct leaving leaving = { .change = change, .routes = routes };
+	int err = leave_out_all(&leaving);
+
+	sks_held_free(&leaving.held[SKS_TCP]);
+	sks_held_free(&leaving.held[SKS_UDP]);
 	return err;
 }

@@ -219,7 +219,7 @@ static void dispatch(struct sks_asked *asked)
 static bool is_for_ports(const struct sks_request *req)
 {
 	return req->op == SKS_OP_CHECK || req->op == SKS_OP_REGISTER || req->op == SKS_OP_OPEN ||
-	       req->op == SKS_OP_BIND;
+	       req->op == SKS_OP_BIND || req->op == SKS_OP_APPLY;
 }
 
 void sks_ask(struct sks_asked *asked)

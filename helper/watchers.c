@@ -16,7 +16,8 @@
 #include "request.h"
 #include "tally.h"
 
-#define QUEUE_BYTES (512 * 1024) /* of events that are not read yet: some hundreds */
+/* Of events that are not read yet: some hundreds. The kernel takes twice that. */
+#define QUEUE_BYTES (512 * 1024)
 
 static struct watcher {
 	int fd; /* our end */
@@ -46,37 +47,45 @@ static int send_to(const struct watcher *watcher, struct json_object *event)
 	return text ? sks_wire_send(watcher->fd, text, strlen(text), NULL, 0, -1) : -ENOMEM;
 }
 
-/* True: it has room, and knows what it has missed. */
-static bool say_lost(struct watcher *watcher)
+/* As send_to(): where it has room, it knows what it has missed. */
+static int say_lost(struct watcher *watcher)
 {
 	struct json_object *event;
 	int err;
 
 	if (!watcher->lost)
-		return true;
+		return 0;
 	event = sks_watchers_event("lost", watcher->netns_ino);
 	sks_json_add_number(event, "lost", watcher->lost);
 	err = send_to(watcher, event);
 	json_object_put(event);
-	if (err)
-		return false;
-	watcher->lost = 0;
-	return true;
+	if (!err)
+		watcher->lost = 0;
+	return err;
+}
+
+static bool is_gone(int err)
+{
+	return err == -EPIPE || err == -ECONNRESET;
 }
 
 void sks_watchers_tell(uint64_t netns_ino, uint32_t uid, struct json_object *event)
 {
 	for (size_t i = n_watchers; i-- > 0;) {
 		struct watcher *watcher = &watchers[i];
+		int err;
 
 		if ((!watcher->sees_all && watcher->uid != uid) ||
 		    (watcher->netns_ino && watcher->netns_ino != netns_ino))
 			continue;
-		sks_tally.events++;
-		if (say_lost(watcher) && !send_to(watcher, event))
+		err = say_lost(watcher) ?: send_to(watcher, event);
+		if (is_gone(err)) {
+			drop(watcher);
 			continue;
-		watcher->lost++;
-		sks_tally.events_lost++;
+		}
+		sks_tally.events++;
+		watcher->lost += err != 0;
+		sks_tally.events_lost += err != 0;
 	}
 	json_object_put(event);
 }

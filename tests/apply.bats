@@ -364,6 +364,87 @@ refused_to_nobody() {
 	is "$(status_jq '.services | length')" 0
 }
 
+# grabs WORD PLACE...: what user2 gets who binds each.
+grabs() {
+	local word=$1
+	shift
+	is "$(in_ns "${AS_USER2[@]}" "$PROGS/grab" "$@")" "$(printf "%s $word\n" "$@")"
+}
+
+@test "apply: what is asked for dry, refused or dropped is free to others, and what moves never is" {
+	local round
+	AS=nobody stand mine SKSTEER_LABEL=mine mine=tcp:0.0.0.0#7777
+	AS=nobody apply --dry-run mine any:8080
+	is "$status" 0
+	AS=nobody apply mine any:8080,80
+	is "$status" 1
+	grabs 'done' 0.0.0.0#8080
+	AS=nobody apply mine any:8080,8081 and other any:8082
+	grabs EADDRINUSE 0.0.0.0#808{0,1,2}
+	: > "$SKS_DIR/storm.log"
+	start_server storm "${AS_USER2[@]}" /usr/bin/python3 -c '
+import socket
+tries = 0
+while True:
+    for port in 8080, 8081:
+        try:
+            with socket.socket() as sock:
+                sock.bind(("0.0.0.0", port))
+            print("got", port, flush=True)
+        except OSError:
+            tries += 1
+            tries % 100 or print("refused", flush=True)'
+	for round in {1..30}; do
+		AS=nobody apply other any:8080 and mine any:8081
+		is "$status" 0
+		AS=nobody apply mine any:8080,8081
+		is "$status" 0
+	done
+	kill_server storm
+	is "$(sort -u "$SKS_DIR/storm.log")" refused
+	grabs 'done' 0.0.0.0#8082
+	AS=nobody apply --allow-empty
+	grabs 'done' 0.0.0.0#808{0,1,2}
+	audited
+}
+
+# A process of nobody's that listens at 19 000 addresses and ports.
+hold() {
+	: > "$SKS_DIR/hold.log"
+	start_server hold "${AS_NOBODY[@]}" /usr/bin/python3 -c '
+import resource, socket, time
+resource.setrlimit(resource.RLIMIT_NOFILE, (19500, 19500))
+kept = []
+for port in range(2000, 21000):
+    kept.append(socket.create_server(("127.0.0.2", port)))
+print("ready", flush=True)
+time.sleep(1000)'
+	wait_until 60 says hold ready
+}
+
+# fastest N: the us that apply takes at best, of so many labels each of which has a range that yields.
+fastest() {
+	local best=60000000 began took
+	jq -nc --argjson n "$1" '{ services: [range($n) | { label: "l\(.)", bindings: [
+		"127.0.0.1:\(40000 + 2 * .)-\(40001 + 2 * .)"] }] }' > "$SKS_DIR/list.json"
+	for _ in 1 2 3; do
+		began=${EPOCHREALTIME/[.,]/}
+		AS=nobody apply_file "$SKS_DIR/list.json" --dry-run
+		took=$((${EPOCHREALTIME/[.,]/} - began))
+		is "$status:${#lines[@]}" "0:$1"
+		((took > best)) || best=$took
+	done
+	echo "$best"
+}
+
+@test "apply: many labels make others wait hardly longer than one, however many sockets there are" {
+	local one sixteen
+	hold
+	one=$(fastest 1)
+	sixteen=$(fastest 16)
+	((sixteen < 4 * one)) || fail "1 label takes $one us, 16 take $sixteen"
+}
+
 # --- what is wrong with a file -------------------------------------------------------------------
 
 # bats test_tags=sanitize
@@ -446,6 +527,7 @@ refused_to_nobody() {
 	local before i
 	AS=nobody apply web 8080
 	apply web any:80
+	wait_until 2 reports_are_forgotten
 	before=$(open_fds "$(helper_pid)")
 	for i in {1..40}; do
 		AS=nobody apply web $((8000 + i))
@@ -460,4 +542,9 @@ refused_to_nobody() {
 
 no_more_fds_than() {
 	(($(open_fds "$(helper_pid)") <= $1))
+}
+
+# What a client has read, the helper has open until it next looks.
+reports_are_forgotten() {
+	is "$(find "/proc/$(helper_pid)/fd" -lname '*sksteer-report*')" ''
 }

@@ -86,6 +86,7 @@ grep_event() {
 }
 
 @test "watch: what is denied, with the reason that was given" {
+	local option denied
 	watching all --json
 	AS=nobody begin low SKSTEER_PORTS=any:80 low=tcp:0.0.0.0#8080
 	saw all '"\(.event) \(.uid) \(.process) \(.reason)"' \
@@ -97,6 +98,14 @@ grep_event() {
 	wait_until 5 grep -q denied "$SKS_DIR/words.log"
 	[[ $(log_of words) =~ ^20[^\ ]+Z\ denied\ web\ of\ nobody\ process\ [0-9]+\ \(sksteerctl\)\ net-$(ns_ino):\ .*port\ 80 ]] ||
 		fail "$(log_of words)"
+	echo '{"services": [{"label": "web", "bindings": ["81"]}]}' > "$SKS_DIR/list.json"
+	for option in '' --dry-run; do
+		denied=$(ctl metrics | sed -n 's/^sksteer_helper_denials_total //p')
+		SKSTEER_SOCKET=$SOCKET run as_user "$CTL" apply $option "$SKS_DIR/list.json"
+		is "$status" 1
+		is "$(ctl metrics | sed -n 's/^sksteer_helper_denials_total //p')" "$((denied + 1))"
+	done
+	saw all '"\(.event) \(.service) \(.process) \(.reason)"' "denied null sksteerctl ${output#sksteerctl: }"
 }
 
 @test "watch: the lines that people read" {
@@ -260,6 +269,19 @@ accounted() {
 	kill_server all
 	stand one SKSTEER_PORTS=any:7 one=tcp:0.0.0.0#7777
 	wait_until 5 is_again "$before"
+}
+
+@test "watch: what happens after somebody has gone is not lost to him" {
+	local i
+	watching gone
+	watching stays --json
+	kill_server gone
+	for i in 1 2 3; do
+		run as_user "$CTL" --socket "$SOCKET" bind web 80
+	done
+	is "$(ctl metrics | grep -E '_(denials|events_lost)_total ' | xargs)" \
+		'sksteer_helper_denials_total 3 sksteer_helper_events_lost_total 0'
+	wait_until 5 accounted stays 3
 }
 
 is_again() {
