@@ -369,6 +369,22 @@ odd_alike() {
 	grep -qx 'recv MSG_TRUNC into nothing: 0' "$SKS_DIR/odd"
 }
 
+@test "FIONREAD is what a program does first with a socket that the one before it has bound" {
+	start_steered heir "$SPEC" /usr/bin/python3 -c '
+import fcntl, os, select, socket, struct, sys, termios
+if sys.argv[1:] != ["anew"]:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("127.0.0.1", 5353))
+    os.dup2(sock.fileno(), 0)
+    os.execv(sys.executable, [*sys.orig_argv, "anew"])
+print("ready", flush=True)
+select.select([0], [], [])
+print(struct.unpack("i", fcntl.ioctl(0, termios.FIONREAD, bytes(4)))[0], flush=True)'
+	wait_until 10 is_ready heir
+	printf 'six..\n' | in_ns socat -u - UDP:127.0.0.1:53
+	wait_until 10 grep -qx 6 "$SKS_DIR/heir.log"
+}
+
 @test "pointers that lead nowhere: what the kernel says" {
 	local WILD=yes
 	odd_alike 127.0.0.1 5353 SKSTEER_PORTS=7
