@@ -71,6 +71,12 @@ static void measure_depth(struct wide *wide)
 	}
 }
 
+/* Sockets of others, by protocol; they are listed once, however many services change. */
+struct others {
+	struct sks_held_list lists[2];
+	bool listed[2];
+};
+
 /* *ret_wide is malloc'd (as are its places), or NULL: there are none of that protocol. */
 static int find_wide(const struct sks_change *change, uint16_t number,
 		     const struct sks_routes *routes, uint8_t proto, struct wide **ret_wide)
@@ -158,23 +164,38 @@ static bool is_reached(const struct wide *wide, const struct sks_held *held)
 	return false;
 }
 
+static int list_others(const struct sks_change *change, uint8_t proto, struct others *others)
+{
+	int err = 0;
+
+	if (!others->listed[proto])
+		err = sks_conflict_held(change, proto, NULL, 0, &others->lists[proto]);
+	others->listed[proto] = !err;
+	return err;
+}
+
+static void free_others(struct others *others)
+{
+	sks_held_free(&others->lists[SKS_TCP]);
+	sks_held_free(&others->lists[SKS_UDP]);
+}
+
 /* Marks the ports of one protocol that the service's wide routes must not take. */
 static int mark(const struct sks_change *change, uint16_t number, const struct wide *wide,
-		uint8_t proto, uint8_t marks[SKS_PORT_NUMBERS + 1])
+		uint8_t proto, struct others *others, uint8_t marks[SKS_PORT_NUMBERS + 1])
 {
-	struct sks_held_list list = {};
+	const struct sks_held_list *list = &others->lists[proto];
 	struct sks_range local;
-	int err = sks_conflict_held(change, proto, NULL, 0, &list);
+	int err = list_others(change, proto, others);
 
 	if (err)
 		return err;
-	for (size_t i = 0; i < list.n; i++) {
+	for (size_t i = 0; i < list->n; i++) {
 		/* Most that are idle become clients, or listen soon. */
-		if (list.held[i].idle || list.held[i].service == number + 1u)
+		if (list->held[i].idle || list->held[i].service == number + 1u)
 			continue;
-		marks[list.held[i].port] |= is_reached(wide, &list.held[i]);
+		marks[list->held[i].port] |= is_reached(wide, &list->held[i]);
 	}
-	sks_held_free(&list);
 	if (proto != SKS_UDP || !wide->all)
 		return 0;
 	/* A reply to a local client would be steered back to the server, for ever. */
@@ -185,14 +206,15 @@ static int mark(const struct sks_change *change, uint16_t number, const struct w
 
 /* *ret_marks is malloc'd, or NULL: there is nothing to leave out. */
 static int find_marks(const struct sks_change *change, uint16_t number,
-		      const struct sks_routes *routes, uint8_t proto, uint8_t **ret_marks)
+		      const struct sks_routes *routes, uint8_t proto, struct others *others,
+		      uint8_t **ret_marks)
 {
 	struct wide *wide = NULL;
 	int err = find_wide(change, number, routes, proto, &wide);
 
 	if (!err && wide) {
 		*ret_marks = calloc(SKS_PORT_NUMBERS + 1, 1);
-		err = *ret_marks ? mark(change, number, wide, proto, *ret_marks) : -ENOMEM;
+		err = *ret_marks ? mark(change, number, wide, proto, others, *ret_marks) : -ENOMEM;
 		if (!err)
 			(*ret_marks)[0] = (*ret_marks)[SKS_PORT_NUMBERS] = 0;
 	}
@@ -248,14 +270,15 @@ static int add(struct sks_change *change, uint16_t number, uint8_t proto,
 	return 0;
 }
 
-static int leave_out(struct sks_change *change, uint16_t number, const struct sks_routes *routes)
+static int leave_out(struct sks_change *change, uint16_t number, const struct sks_routes *routes,
+		     struct others *others)
 {
 	struct sks_space *space = change->space;
 	uint8_t *marks[2] = {};
 	int err = 0;
 
 	for (uint8_t proto = SKS_TCP; !err && proto <= SKS_UDP; proto++)
-		err = find_marks(change, number, routes, proto, &marks[proto]);
+		err = find_marks(change, number, routes, proto, others, &marks[proto]);
 	if (!err && space->maps.services[number].born != sks_next_epoch(space))
 		keep(space, number, marks);
 	for (uint8_t proto = SKS_TCP; !err && proto <= SKS_UDP; proto++)
@@ -285,15 +308,17 @@ static void find_leaving(const struct sks_change *change, const struct sks_route
 int sks_conflict_leave_out(struct sks_change *change, const struct sks_routes *routes)
 {
 	uint8_t leave[SKS_MAX_SERVICES] = {};
+	struct others others = {};
 	int err = 0;
 
-	if (!change->among)
-		return leave_out(change, sks_service_number(change->space, change->service),
-				 routes);
-	find_leaving(change, routes, leave);
+	if (change->among)
+		find_leaving(change, routes, leave);
+	else
+		leave[sks_service_number(change->space, change->service)] = 1;
 	for (uint32_t i = 0; !err && i < change->space->n_services; i++) {
-		if (leave[i] && change->among[i])
-			err = leave_out(change, (uint16_t)i, routes);
+		if (leave[i] && sks_changes(change, (uint16_t)i))
+			err = leave_out(change, (uint16_t)i, routes, &others);
 	}
+	free_others(&others);
 	return err;
 }
