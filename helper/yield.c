@@ -49,10 +49,13 @@ static bool find_yielding(const struct sks_space *space, uint8_t yields[SKS_MAX_
 	return any;
 }
 
-static int look_at_service(struct sks_space *space, struct sks_service *service, int netns)
+/* At all that yield of the service's user: so the sockets of others are listed once. */
+static int look_at_user(struct sks_space *space, struct sks_service *service,
+			uint8_t yields[SKS_MAX_SERVICES], int netns)
 {
 	const struct sks_peer peer = sks_policy_absent(service->uid);
-	struct sks_scope scope = { .service = service };
+	uint8_t among[SKS_MAX_SERVICES] = {};
+	const struct sks_scope scope = { .among = among };
 	struct sks_verdict verdict = {};
 	struct sks_routes routes = {};
 	struct sks_change change = {
@@ -60,11 +63,17 @@ static int look_at_service(struct sks_space *space, struct sks_service *service,
 		.peer = &peer,
 		.netns = netns,
 		.service = service,
+		.among = among,
 		.fd = -1,
 		.verdict = &verdict,
 	};
-	int err = sks_routes_resolve(space, sks_next_epoch(space), scope, NULL, &routes, &verdict);
+	int err;
 
+	for (uint32_t i = 0; i < space->n_services; i++) {
+		among[i] = yields[i] && space->maps.services[i].uid == service->uid;
+		yields[i] &= !among[i];
+	}
+	err = sks_routes_resolve(space, sks_next_epoch(space), scope, NULL, &routes, &verdict);
 	if (!err)
 		err = sks_conflict_leave_out(&change, &routes);
 	sks_routes_free(&routes);
@@ -84,7 +93,7 @@ static bool look_at(struct sks_space *space)
 	if (netns < 0 || sks_claims_see_local(space, netns))
 		return false;
 	for (uint32_t i = 0; !err && i < space->n_services; i++)
-		err = yields[i] ? look_at_service(space, &space->maps.services[i], netns) : 0;
+		err = yields[i] ? look_at_user(space, &space->maps.services[i], yields, netns) : 0;
 	if (err || (!space->touched.n && !space->touched.all)) {
 		sks_store_abort(space);
 		return false;

@@ -148,9 +148,11 @@ SKS_EXPORT ssize_t readv(int fd, const struct iovec *iov, int n)
 	return sks_real_readv(fd, iov, n);
 }
 
+/* What is inherited may be asked for before it receives. */
 SKS_EXPORT int ioctl(int fd, unsigned long request, ...)
 {
-	struct sks_dgram *dgram = sks_dgram_find(fd, SKS_DGRAM_STEERED);
+	bool asks = (unsigned int)request == FIONREAD; /* musl's is an int */
+	struct sks_dgram *dgram = asks ? sks_dgram_receiver(fd) : NULL;
 	va_list args;
 	void *arg;
 	int ret;
@@ -159,8 +161,7 @@ SKS_EXPORT int ioctl(int fd, unsigned long request, ...)
 	arg = va_arg(args, void *);
 	va_end(args);
 	ret = sks_real_ioctl(fd, request, arg);
-	if (dgram && !ret && (unsigned int)request == FIONREAD && !*(int *)arg &&
-	    sks_dgram_holds(dgram, fd))
+	if (dgram && !ret && !*(int *)arg && sks_dgram_holds(dgram, fd))
 		*(int *)arg = sks_receive_next(fd);
 	return ret;
 }

@@ -523,6 +523,24 @@ fastest() {
 	fails "the helper at $SOCKET is of an earlier version, which has no apply: restart it"
 }
 
+# The helper looks which ports of ranges others have, at the change and from time to time.
+@test "apply: sockets of others are listed once, not for each of many labels" {
+	local words=() n used
+	start_server crowd /usr/bin/python3 -c '
+import signal, socket
+socks = [socket.create_server(("127.0.0.1", 0), backlog=1) for _ in range(4000)]
+print("ready", flush=True)
+signal.pause()'
+	wait_until 20 grep -qx ready "$SKS_DIR/crowd.log"
+	for n in {1..150}; do
+		words+=(and "label$n" "192.0.2.$n:35000-35015")
+	done
+	used=$(used_ms "$(helper_pid)")
+	apply "${words[@]:1}"
+	is "$status $(wc -l <<< "$output")" '0 150'
+	holds 3 uses_at_most "$(helper_pid)" $((used + 600))
+}
+
 @test "apply: nothing is left in the helper" {
 	local before i
 	AS=nobody apply web 8080

@@ -53,6 +53,17 @@ refused_udp() {
 	has "$said" 'Connection refused'
 }
 
+# --- what it costs ------------------------------------------------------------------------------
+
+# used_ms PID: processor time.
+used_ms() {
+	awk '{ print ($14 + $15) * 1000 / '"$(getconf CLK_TCK)"' }' "/proc/$1/stat"
+}
+
+uses_at_most() {
+	(($(used_ms "$1") <= $2))
+}
+
 # --- what the helper says -----------------------------------------------------------------------
 
 # ctl ARGUMENT...: sksteerctl of the test's helper, as root, in $NS.

@@ -133,3 +133,38 @@ part() {
 	is "$(part udp ipv4)" 4,0,1,0,0
 	is "$(part tcp ipv4)" 5,0,0,0,0
 }
+
+# offload INTERFACE COMMAND VALUE: as ethtool(8), by numbers of <linux/ethtool.h>.
+offload() {
+	in_ns /usr/bin/python3 -c '
+import array, fcntl, socket, struct, sys
+value = array.array("I", [int(word, 0) for word in sys.argv[2:]])
+request = struct.pack("16sP16x", sys.argv[1].encode(), value.buffer_info()[0])
+fcntl.ioctl(socket.socket(), 0x8946, request)' "$@" # SIOCETHTOOL
+}
+
+# Nothing tells the program these from a datagram.
+@test "what the kernel asks the program besides: for an ICMP error, and where UDP_GRO is on" {
+	start_helper
+	add_ns far
+	veth main 10.9.0.1/24 far 10.9.0.2/24
+	act dns SKSTEER_LABEL=dns SKSTEER_PORTS=any:53/udp
+	does dns 'open v4 udp 0.0.0.0 5353'
+	# The client is gone when the answer comes.
+	kill -STOP "$(pid_of dns)"
+	echo | NS=far in_ns socat -u - UDP:10.9.0.1:53
+	kill -CONT "$(pid_of dns)"
+	wait_until 5 counted dns ipv4 2,0,0,0
+	offload to-far 0x2c 1 # ETHTOOL_SGRO
+	NS=far offload to-main 0x1f 0 # ETHTOOL_STSO: else veth passes GRO by
+	# Whoever it is, in whatever namespace.
+	NS=far start_server quic /usr/bin/python3 -c '
+import signal, socket
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.setsockopt(socket.IPPROTO_UDP, 104, 1)  # UDP_GRO
+print("ready", flush=True)
+signal.pause()'
+	wait_until 5 says_ready quic
+	NS=far gets_udp 10.9.0.1 53 v4
+	counted dns ipv4 4,0,0,0
+}

@@ -212,15 +212,6 @@ has_fds() {
 	gets 127.0.0.1 81 more
 }
 
-# used_ms PID: processor time.
-used_ms() {
-	awk '{ print ($14 + $15) * 1000 / '"$(getconf CLK_TCK)"' }' "/proc/$1/stat"
-}
-
-uses_at_most() {
-	(($(used_ms "$1") <= $2))
-}
-
 is_zombie() {
 	grep -q '^State:.Z' "/proc/$1/status"
 }

@@ -305,27 +305,31 @@ leave() {
 	right -W GO "127.0.0.1#$1"
 }
 
-told_of_error() {
-	grep -q 'MSG_ERRQUEUE.*IP_RECVERR(ECONNREFUSED' "$SKS_DIR/$1.log"
+# told_of_errors NAME TIMES
+told_of_errors() {
+	is "$(grep -c 'MSG_ERRQUEUE.*IP_RECVERR(ECONNREFUSED' "$SKS_DIR/$1.log")" "$2"
 }
 
-# An answer that the kernel refuses is told in the error queue of the socket that it was sent by.
-@test "the error queue has what came of answers from the own port, and nobody is disturbed" {
+# The kernel asks the program whose an ICMP error is: so it comes to the server, by whichever socket
+# the answer has left.
+@test "the error queue has what came of answers, and nobody is disturbed" {
 	local wait
 	for wait in block poll; do
 		stop_echo echo
 		start_echo plain "$OWN" recv=recvmsg ask=err,origdst wait=$wait tell
 		leave 5353
-		wait_until 5 told_of_error plain
+		wait_until 5 told_of_errors plain 1
 		stop_echo plain
 		echoes echo SKSTEER_PORTS="$SPEC" "$OWN" recv=recvmsg ask=err,origdst wait=$wait tell
 		leave 5353
-		wait_until 5 told_of_error echo
+		wait_until 5 told_of_errors echo 1
 		is "$(told echo)" "$(told plain)"
 		leave 53
 		leave 77
+		wait_until 5 told_of_errors echo 3
 		right -n 60 "${ALL[@]}"
 		leave 53
+		wait_until 5 told_of_errors echo 4
 		right -n 60 -w 10 "${ALL[@]}"
 	done
 }
@@ -367,6 +371,22 @@ odd_alike() {
 		"$PROGS/udpodd" '127.0.0.1#5353' 5353 > "$SKS_DIR/odd" 2>&1
 	is "$(diff "$SKS_DIR/plain" "$SKS_DIR/odd" | grep '^>' | grep -vxE "> ($expected)")" ''
 	grep -qx 'recv MSG_TRUNC into nothing: 0' "$SKS_DIR/odd"
+}
+
+@test "FIONREAD is what a program does first with a socket that the one before it has bound" {
+	start_steered heir "$SPEC" /usr/bin/python3 -c '
+import fcntl, os, select, socket, struct, sys, termios
+if sys.argv[1:] != ["anew"]:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("127.0.0.1", 5353))
+    os.dup2(sock.fileno(), 0)
+    os.execv(sys.executable, [*sys.orig_argv, "anew"])
+print("ready", flush=True)
+select.select([0], [], [])
+print(struct.unpack("i", fcntl.ioctl(0, termios.FIONREAD, bytes(4)))[0], flush=True)'
+	wait_until 10 is_ready heir
+	printf 'six..\n' | in_ns socat -u - UDP:127.0.0.1:53
+	wait_until 10 grep -qx 6 "$SKS_DIR/heir.log"
 }
 
 @test "pointers that lead nowhere: what the kernel says" {

@@ -87,6 +87,20 @@ is_refused() {
 	is "$(wc -l <<< "$stderr")" 1
 }
 
+@test "versions: of maps of another layout the ports are steered, and not taken any more" {
+	local grab=("${AS_USER2[@]}" "$PROGS/grab" 127.0.0.1#8080)
+	start_helper
+	start_steered first any:8080 "${AS_NOBODY[@]}" "$PROGS/stand" first=tcp:127.0.0.1#7777
+	wait_until 5 grep -qx ready "$SKS_DIR/first.log"
+	is "$(in_ns "${grab[@]}")" '127.0.0.1#8080 EADDRINUSE'
+	kill_helper
+	is "$(in_ns "${grab[@]}")" '127.0.0.1#8080 EADDRINUSE'
+	in_ns "$PROGS/pins" foreign "$BPFFS/net-$(ns_ino)" 1
+	start_helper
+	is "$(in_ns "${grab[@]}")" '127.0.0.1#8080 done'
+	is "$(in_ns "$PROGS/dial" 127.0.0.1#8080)" '127.0.0.1#8080 first'
+}
+
 @test "versions: maps of an older layout, or a newer one: the helper, sksteerctl, and servers" {
 	local dir layout own which
 	start_helper
