@@ -81,6 +81,7 @@ static bool settle_counted(struct sks_space *space, uint32_t i, uint32_t epoch)
 	for (uint32_t family = SKS_V4; family <= SKS_V6; family++)
 		(void)sks_bpf_counter(&space->maps, i, family, &last[family]);
 	__atomic_store_n(counting, *counting | 1, __ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* what follows is not seen before that */
 	for (uint32_t family = SKS_V4; family <= SKS_V6; family++)
 		sks_counter_add(&space->maps.services[dest->service].past[dest->proto & 1][family],
 				&last[family]);
