@@ -118,7 +118,7 @@ static bool fails_whole(void)
 	need(!getrlimit(RLIMIT_NOFILE, &limit), "getrlimit");
 	low = limit;
 	/* The lowest free number, and some more each time: it fails at every step. */
-	for (rlim_t i = 0; ok && i < 40; i++) {
+	for (rlim_t i = 0; ok && i < 64; i++) {
 		int err;
 
 		low.rlim_cur = (rlim_t)count_fds() - 3 + i;
