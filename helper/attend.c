@@ -10,7 +10,6 @@
 #include "../common/cleanup.h"
 #include "attend.h"
 
-#define MAX_ATTENDED	    1024
 #define KEPT_FOR_ROOT	    128
 #define MAX_ATTENDED_A_USER 64
 
@@ -19,7 +18,7 @@ struct attended {
 	struct sks_peer peer;
 };
 
-static struct attended attended[MAX_ATTENDED];
+static struct attended attended[SKS_MAX_ATTENDED];
 static size_t n_attended;
 
 bool sks_attend_any(void)
@@ -27,9 +26,9 @@ bool sks_attend_any(void)
 	return n_attended;
 }
 
-static unsigned int attended_of(uint32_t uid)
+static size_t attended_of(uint32_t uid)
 {
-	unsigned int n = 0;
+	size_t n = 0;
 
 	for (size_t i = 0; i < n_attended; i++)
 		n += attended[i].peer.uid == uid;
@@ -45,12 +44,31 @@ static bool is_attended(pid_t pid)
 	return i < n_attended;
 }
 
-static bool has_room(const struct sks_peer *peer)
+static bool has_room(const struct sks_peer *peer, size_t n, size_t own)
 {
 	if (peer->root)
-		return n_attended < MAX_ATTENDED;
-	return n_attended < MAX_ATTENDED - KEPT_FOR_ROOT &&
-	       attended_of(peer->uid) < MAX_ATTENDED_A_USER;
+		return n < SKS_MAX_ATTENDED;
+	return n < SKS_MAX_ATTENDED - KEPT_FOR_ROOT && own < MAX_ATTENDED_A_USER;
+}
+
+static void refuse(struct sks_asked *asked, int err)
+{
+	(void)sks_refuse(&asked->verdict, -err, "cannot attend process %d: %s",
+			 (int)asked->peer.pid, strerror(err));
+}
+
+int sks_attend_open(struct sks_asked *asked, size_t n, size_t own)
+{
+	int pidfd = -1;
+
+	if (!has_room(&asked->peer, n, own)) {
+		(void)sks_refuse(&asked->verdict, -ENOSPC, "too many processes are attended");
+		return -1;
+	}
+	pidfd = (int)syscall(SYS_pidfd_open, asked->peer.pid, 0);
+	if (pidfd < 0)
+		refuse(asked, errno);
+	return pidfd;
 }
 
 void sks_attend(struct sks_asked *asked, int epoll, void *tag)
@@ -61,14 +79,11 @@ void sks_attend(struct sks_asked *asked, int epoll, void *tag)
 
 	if (is_attended(peer->pid))
 		return;
-	if (!has_room(peer)) {
-		(void)sks_refuse(&asked->verdict, -ENOSPC, "too many processes are attended");
+	pidfd = sks_attend_open(asked, n_attended, attended_of(peer->uid));
+	if (pidfd < 0)
 		return;
-	}
-	pidfd = (int)syscall(SYS_pidfd_open, peer->pid, 0);
-	if (pidfd < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, pidfd, &event))
-		(void)sks_refuse(&asked->verdict, -errno, "cannot attend process %d: %s",
-				 (int)peer->pid, strerror(errno));
+	if (epoll_ctl(epoll, EPOLL_CTL_ADD, pidfd, &event))
+		refuse(asked, errno);
 	else
 		attended[n_attended++] = (struct attended){ sks_take_fd(&pidfd), *peer };
 }

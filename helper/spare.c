@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* Owns the processes that stand by in the seccomp engine's supervisors (see spare.h). */
-#include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../common/cleanup.h"
+#include "attend.h"
 #include "log.h"
 #include "slot.h"
 #include "spare.h"
 
-#define MAX_SPARES	  1024
-#define KEPT_FOR_ROOT	  128
-#define MAX_SPARES_A_USER 64
-#define GRACE_MS	  2000 /* for the next one, on a busy machine */
+#define GRACE_MS 2000 /* for the next one, on a busy machine */
 
 struct spare {
 	int pidfd;     /* -1: it has ended */
@@ -24,7 +20,7 @@ struct spare {
 	uint8_t instance[SKS_INSTANCE_SIZE];
 };
 
-static struct spare spares[MAX_SPARES];
+static struct spare spares[SKS_MAX_ATTENDED];
 static size_t n_spares;
 
 bool sks_spare_is(const struct sks_request *req)
@@ -73,34 +69,24 @@ static void mark_all(const struct spare *spare, const struct sks_spaces *spaces,
 		mark(spare, spaces->spaces[i], gone);
 }
 
-static bool has_room(const struct sks_peer *peer)
+static size_t spares_of(uint32_t uid)
 {
-	unsigned int own = 0;
+	size_t n = 0;
 
 	for (size_t i = 0; i < n_spares; i++)
-		own += spares[i].uid == peer->uid;
-	if (peer->root)
-		return n_spares < MAX_SPARES;
-	return n_spares < MAX_SPARES - KEPT_FOR_ROOT && own < MAX_SPARES_A_USER;
+		n += spares[i].uid == uid;
+	return n;
 }
 
 void sks_spare_note(struct sks_asked *asked)
 {
+	const struct sks_peer *peer = &asked->peer;
+	int pidfd = sks_attend_open(asked, n_spares, spares_of(peer->uid));
 	struct spare *spare = &spares[n_spares];
-	CLEANUP_FD int pidfd = -1;
 
-	if (!has_room(&asked->peer)) {
-		(void)sks_refuse(&asked->verdict, -ENOSPC, "too many processes are attended");
+	if (pidfd < 0)
 		return;
-	}
-	pidfd = (int)syscall(SYS_pidfd_open, asked->peer.pid, 0);
-	if (pidfd < 0) {
-		(void)sks_refuse(&asked->verdict, -errno, "cannot attend process %d: %s",
-				 (int)asked->peer.pid, strerror(errno));
-		return;
-	}
-	*spare = (struct spare){ .uid = asked->peer.uid, .root = asked->peer.root };
-	spare->pidfd = sks_take_fd(&pidfd);
+	*spare = (struct spare){ .pidfd = pidfd, .uid = peer->uid, .root = peer->root };
 	memcpy(spare->instance, asked->req->instance, sizeof(spare->instance));
 	mark_all(spare, asked->spaces, false);
 	n_spares++;
