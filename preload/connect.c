@@ -79,14 +79,22 @@ static unsigned int drain(const struct move *move)
 	return n;
 }
 
+/* The server's own port, at the address that was asked: from there nobody else sends. */
+static struct sks_endpoint own_port(const struct move *move)
+{
+	struct sks_endpoint self = move->where;
+
+	self.port = move->dgram->port;
+	return self;
+}
+
 /* From when it is connected to the peer, nothing more comes to the other one. */
 static bool move_all(const struct move *move)
 {
-	struct sks_endpoint self = move->where;
+	const struct sks_endpoint self = own_port(move);
 	int domain = sks_dgram_domain(move->dgram);
 	unsigned int n = 1;
 
-	self.port = move->dgram->port;
 	for (int i = 0; n && i < ROUNDS; i++) {
 		if (!connect_to(move->sock, domain, &self))
 			return false;
@@ -148,12 +156,17 @@ static int keep(const struct sks_dgram *dgram, int fd)
 	return kept < 0 ? 0 : sks_reply_socket_move_up((int)kept);
 }
 
-/* Nothing is to be steered to what is kept, and the kernel steers to no socket that is connected. */
+/*
+ * Nothing is to be steered to what is kept, and the kernel steers to no socket that is connected.
+ * Not to the peer, who may ask at the own port next, from the same one of its own.
+ */
 static void put_aside(const struct move *move, int kept, bool done)
 {
+	const struct sks_endpoint self = own_port(move);
+
 	if (!kept)
 		return;
-	if (!done || !connect_to(kept, sks_dgram_domain(move->dgram), &move->peer))
+	if (!done || !connect_to(kept, sks_dgram_domain(move->dgram), &self))
 		(void)sks_raw(SYS_close, kept);
 }
 
