@@ -65,17 +65,54 @@ static void usage(FILE *to)
 		SKS_SOCKET_PATH, DEFAULT_BPFFS, SKS_POLICY_PATH);
 }
 
-static int parse_number(const char *text, long max, long *ret)
+static int take_number(const char *name, long max, long *ret)
 {
 	char *end;
-	long value;
 
 	errno = 0;
-	value = strtol(text, &end, 10);
-	if (errno || end == text || *end || value < 0 || value > max)
+	*ret = strtol(optarg, &end, 10);
+	if (!errno && end != optarg && !*end && *ret >= 0 && *ret <= max)
+		return 0;
+	(void)fprintf(stderr, "sksteerd: --%s: \"%s\" is not a number from 0 to %ld\n", name,
+		      optarg, max);
+	return -EINVAL;
+}
+
+static int take_path(const char *name, const char **ret)
+{
+	*ret = optarg;
+	if (*optarg)
+		return 0;
+	(void)fprintf(stderr, "sksteerd: --%s: \"\" is not a path\n", name);
+	return -EINVAL;
+}
+
+static int take_option(int c, const char *name, struct options *opt)
+{
+	long number;
+	int err;
+
+	switch (c) {
+	case 's':
+		return take_path(name, &opt->socket);
+	case 'b':
+		return take_path(name, &opt->bpffs);
+	case 'p':
+		return take_path(name, &opt->policy);
+	case 'i':
+		return take_number(name, 86400, &opt->idle_exit);
+	case 'r':
+		err = take_number(name, 65535, &number);
+		if (!err)
+			opt->ready_fd = (int)number;
+		return err;
+	case 'h':
+		usage(stdout);
+		return 1;
+	default:
+		usage(stderr);
 		return -EINVAL;
-	*ret = value;
-	return 0;
+	}
 }
 
 /* 0, 1 for --help, -EINVAL (said already). */
@@ -90,39 +127,12 @@ static int parse_options(int argc, char **argv, struct options *opt)
 		{ "help", no_argument, NULL, 'h' },
 		{},
 	};
-	long number = -1;
-	int c;
+	int c, err, index = 0;
 
-	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
-		switch (c) {
-		case 's':
-			opt->socket = optarg;
-			break;
-		case 'b':
-			opt->bpffs = optarg;
-			break;
-		case 'p':
-			opt->policy = optarg;
-			break;
-		case 'i':
-		case 'r':
-			if (parse_number(optarg, c == 'i' ? 86400 : 65535, &number)) {
-				(void)fprintf(stderr, "sksteerd: \"%s\" is not a number in range\n",
-					      optarg);
-				return -EINVAL;
-			}
-			if (c == 'i')
-				opt->idle_exit = number;
-			else
-				opt->ready_fd = (int)number;
-			break;
-		case 'h':
-			usage(stdout);
-			return 1;
-		default:
-			usage(stderr);
-			return -EINVAL;
-		}
+	while ((c = getopt_long(argc, argv, "h", longs, &index)) != -1) {
+		err = take_option(c, longs[index].name, opt);
+		if (err)
+			return err;
 	}
 	if (optind == argc)
 		return 0;

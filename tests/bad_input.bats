@@ -51,6 +51,25 @@ unharmed() {
 	stop_helper
 }
 
+# refuses TEXT ARGUMENT...: sksteerd says that, last, and does not start.
+refuses() {
+	local text=$1
+	shift
+	run timeout 5 "$HELPER" "$@"
+	is "$status" 2
+	is "${lines[-1]}" "sksteerd: $text"
+}
+
+@test "bad input: a command line that is none" {
+	refuses '--idle-exit: "soon" is not a number from 0 to 86400' --idle-exit soon
+	refuses '--idle-exit: "" is not a number from 0 to 86400' --idle-exit ''
+	refuses '--ready-fd: "65536" is not a number from 0 to 65535' --ready-fd=65536
+	refuses '--socket: "" is not a path' --socket ''
+	refuses '--bpffs: "" is not a path' --bpffs=
+	refuses '--policy: "" is not a path' --policy ''
+	refuses 'unexpected argument "more"' --idle-exit 1 more
+}
+
 @test "bad input: records that are none" {
 	answer 'no answer' nothing
 	answer 'EPROTO malformed request: not one of version 3' one-byte half-a-request a-byte-short \

@@ -75,6 +75,8 @@ pins() {
 	fails 2 '-x: no such option' status -x
 	fails 2 '--json=yes: takes no argument' status --json=yes
 	fails 2 '--netns needs an argument' status --netns
+	fails 2 '--socket: "" is not a path' status --socket ''
+	fails 2 '--bpffs: "" is not a path' status --bpffs ''
 	fails 2 'status: unexpected argument "more": it takes at most a LABEL' status web more
 	fails 2 'bind: it takes a LABEL and at least one SPEC' bind web
 	fails 2 'unbind: it takes a LABEL and at least one SPEC' unbind

@@ -494,8 +494,9 @@ says() {
 	LINES=("$usage")
 	says 2 check "$POLICY" more
 	says 2 explain nobody
-	says 2 frobnicate "$POLICY"
 	says 2 check "$POLICY" --policy "$POLICY"
+	LINES=('sksteerctl: policy: "frobnicate" is neither check nor explain (see policy --help)')
+	says 2 frobnicate "$POLICY"
 	LINES=('sksteerctl: policy explain: "9-3" at character 1: the range ends before it begins')
 	says 2 explain nobody 9-3
 	LINES=('sksteerctl: policy explain: the spec is empty')

@@ -41,6 +41,7 @@ fails_own() {
 	fails_own '--frobnicate: no such option' --frobnicate echo STARTED
 	fails_own '--strict=yes: takes no argument' -p 7 --strict=yes echo STARTED
 	fails_own '--socket needs an argument' --socket
+	fails_own '--socket: "" is not a path' -p 7 --socket '' echo STARTED
 	fails_own '-p is given twice: join the clauses with ";"' -p 7 -p 8 echo STARTED
 	fails_own '"turbo" is none of auto, preload, seccomp' -p 7 --engine turbo echo STARTED
 	fails_own '"-web" is not a label' -l -web echo STARTED

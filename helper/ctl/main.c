@@ -140,6 +140,15 @@ static int complain_option(int c, const char *word)
 	return -EINVAL;
 }
 
+static int take_path(const char *option, const char **ret)
+{
+	*ret = optarg;
+	if (*optarg)
+		return 0;
+	warnx("%s: \"\" is not a path (see --help)", option);
+	return -EINVAL;
+}
+
 static int take_fd(struct sks_ctl *ctl)
 {
 	uint32_t fd;
@@ -158,11 +167,9 @@ static int take_option(int c, const char *word, struct command_line *line)
 		line->given |= 1u << (c - OPT_SOCKET);
 	switch (c) {
 	case OPT_SOCKET:
-		ctl->socket = optarg;
-		return 0;
+		return take_path("--socket", &ctl->socket);
 	case OPT_BPFFS:
-		ctl->bpffs = optarg;
-		return 0;
+		return take_path("--bpffs", &ctl->bpffs);
 	case OPT_NETNS:
 		line->netns = optarg;
 		return 0;

@@ -146,7 +146,10 @@ int sks_ctl_policy(const struct sks_ctl *ctl)
 		return check(words[1]);
 	if (ctl->n_operands == 3 && strcmp(words[0], "explain") == 0)
 		return explain(ctl, words[1], words[2]);
-	warnx("policy: it takes check and a FILE, or explain, a USER and a SPEC (see policy "
-	      "--help)");
+	if (ctl->n_operands && strcmp(words[0], "check") != 0 && strcmp(words[0], "explain") != 0)
+		warnx("policy: \"%s\" is neither check nor explain (see policy --help)", words[0]);
+	else
+		warnx("policy: it takes check and a FILE, or explain, a USER and a SPEC (see "
+		      "policy --help)");
 	return SKS_CTL_USAGE;
 }

@@ -96,6 +96,15 @@ static int take_once(char option, const char **value)
 	return 0;
 }
 
+static int take_socket(const char **ret)
+{
+	*ret = optarg;
+	if (*optarg)
+		return 0;
+	warnx("--socket: \"\" is not a path (see --help)");
+	return -EINVAL;
+}
+
 static int take_mode(const char *mode, const char *weight, struct sks_run_options *opts)
 {
 	uint32_t parsed;
@@ -133,8 +142,7 @@ static int take_option(int c, const char *word, struct sks_run_options *opts)
 	case OPT_ENGINE:
 		return take_engine(&opts->engine);
 	case OPT_SOCKET:
-		opts->socket = optarg;
-		return 0;
+		return take_socket(&opts->socket);
 	case 'v':
 		opts->verbose = true;
 		return 0;
