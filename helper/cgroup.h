@@ -4,8 +4,10 @@
 #define SKSTEER_CGROUP_H
 
 /*
- * The root of the version 2 hierarchy, as the process's cgroup namespace has it, wherever it is
- * mounted or not: a descriptor that the caller owns. Needs CAP_SYS_ADMIN. -errno: there is none.
+ * The root of the version 2 hierarchy, wherever it is mounted or not; where only that of the
+ * process's cgroup namespace can be had, that. A descriptor that the caller owns. It changes no
+ * option of the hierarchy. May leave the process in a cgroup namespace of its own. -errno: there is
+ * none.
  */
 int sks_cgroup_open(void);
 

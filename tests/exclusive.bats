@@ -561,3 +561,39 @@ links_of_hooks_are() {
 	AS=nobody stand late SKSTEER_PORTS=8091 late=tcp:0.0.0.0#7779
 	has "$(log_of late)" 'port 8091 is held by a socket of user 65533'
 }
+
+# Those of the hierarchy are the machine's: all of its mounts show them.
+cgroup_options() {
+	in_ns sed -n 's/^[^ ]* [^ ]* cgroup2 \([^ ]*\) .*/\1/p' "/proc/$1/mounts" | head -n 1
+}
+
+# The same helper, as the first process of a PID namespace in which no cgroups are mounted.
+hide_cgroups() {
+	ln -s "$HELPER" "$SKS_DIR/sksteerd"
+	HELPER=$SKS_DIR/hidden
+	cat > "$HELPER" <<-END
+		#!/bin/bash
+		echo \$\$ > /mnt/cgroup.procs
+		exec unshare --mount --pid --kill-child --mount-proc bash -c '
+			umount --all --lazy --types cgroup2
+			exec $SKS_DIR/sksteerd "\$@"' bash "\$@"
+	END
+	chmod 755 "$HELPER"
+}
+
+@test "the options of the machine's cgroups stay, and ports are taken also where no cgroups are mounted" {
+	local before how
+	kill_helper
+	before=$(cgroup_options 1)
+	in_ns mount -t cgroup2 -o nsdelegate,memory_recursiveprot none /mnt
+	for how in mounted hidden; do
+		[[ $how == mounted ]] || hide_cgroups
+		: > "$SKS_DIR/helper.log"
+		start_helper
+		has_not "$(log_of helper)" 'not taken'
+		has "$(cgroup_options self)" nsdelegate,memory_recursiveprot
+		kill_helper
+	done
+	in_ns umount /mnt
+	in_ns mount -t cgroup2 -o "${before:-rw}" none /mnt
+}

@@ -282,9 +282,11 @@ sks_teardown() {
 		wait_until 5 sks_kill_own "$holder" 2> /dev/null || :
 		in_ns umount -l /sys/fs/bpf /run 2> /dev/null || :
 	fi
-	# Waiting here also keeps bash from reporting every one that was killed.
+	# Waiting here also keeps bash from reporting every one that was killed. Some have a mount namespace
+	# of their own.
 	{
-		kill -KILL "${SKS_HOLDER[@]}" || :
+		# shellcheck disable=SC2046 # a word for each
+		kill -KILL "${SKS_HOLDER[@]}" $(jobs -rp) || :
 		wait "${SKS_HOLDER[@]}" "${SKS_PID[@]}" || :
 	} 2> /dev/null
 	said=$(grep -hE 'Sanitizer|runtime error:' "$SKS_DIR"/*.log 2> /dev/null || :)

@@ -334,6 +334,7 @@ as_own_user() {
 }
 
 @test "privileges: what it was not given is said at its start, and the rest works" {
+	in_ns umount --all --lazy --types cgroup2
 	as_own_user +bpf,+net_admin
 	is "$(grep '^<4>' "$SKS_DIR/helper.log" | sort)" "$(sort <<- 'END'
 		<4>sksteerd: ports are looked at when they are registered, but not taken: whoever binds them later may, and gets no traffic (the root of the cgroups: Operation not permitted)

@@ -261,7 +261,7 @@ activated() {
 	is "$(jq -r '.[] | select(.set == false).name' "$SKS_DIR/open.json" | sort)" \
 		"$(sed -n '/^## What the unit leaves open/,/^## A hostile local user/s/^| `\([^`]*\)`.*/\1/p' \
 			"$SKS_ROOT/docs/SECURITY.md" | sort)"
-	in_ns systemd-analyze security --offline=true --no-pager --threshold=29 "$unit" > "$SKS_DIR/exposure"
+	in_ns systemd-analyze security --offline=true --no-pager --threshold=27 "$unit" > "$SKS_DIR/exposure"
 	# Units and files of a syntax that systemd knows.
 	in_ns systemd-analyze verify --man=no "$unit" /usr/local/lib/systemd/system/sksteerd.socket
 }
