@@ -162,10 +162,16 @@ DENIED+='/etc/sksteer/policy.conf does not grant it to user 65534'
 	printf '%s\n' '[user nobody]' 'ports = 77' > "$SKS_DIR/policy.conf"
 	chmod 644 "$SKS_DIR/policy.conf"
 	start_helper --policy "$SKS_DIR/policy.conf"
-	start_memcached
+	start_memcached SKSTEER_LABEL=cache
 	wait_until 5 has_version 127.0.0.1 77
-	has_version ::1 7070
-	is "$(status_jq '.services[].owner.uid')" 65534
+	wait_until 5 has_version ::1 7070
+	# The label is that user's, too.
+	ctl bind cache 7071
+	SKSTEER_SOCKET=$SOCKET as_user "$CTL" bind cache 7072
+	has_version ::1 7072
+	refused ::1 7071
+	is "$(status_jq '[.services[] | "\(.label) \(.owner.uid)"] | sort | join(", ")')" \
+		'cache 0, cache 65534'
 	is "$(log_of memcached)" ''
 	stop_server memcached
 	refused ::1 77
