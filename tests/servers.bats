@@ -6,6 +6,7 @@
 # shellcheck disable=SC2030,SC2031 # bats makes each test a subshell, which run does not leave
 
 load lib
+load web
 
 # Debian's, which every user can run; another may be in PATH.
 PYTHON=/usr/bin/python3
@@ -19,19 +20,9 @@ teardown() {
 	sks_teardown
 }
 
-# get ADDRESS PORT [PATH]: by HTTP.
-get() {
-	in_ns curl --silent --show-error --noproxy '*' --max-time $((5 * SKS_SLOW)) \
-		"http://$(sks_bracket "$1"):$2/${3:-}"
-}
-
 # asks_alike ADDRESS PORT TEXT ANSWER
 asks_alike() {
 	is "$(ask "$1" "$2" "$3")" "$4"
-}
-
-gets() {
-	is "$(get "$1" "$2")" "$3"
 }
 
 # --- ncat, socat, python ---------------------------------------------------------------------------
@@ -220,17 +211,6 @@ two_workers_answer() {
 	wait_until 2 not test -e "/proc/$victim"
 }
 
-# Requests without a pause, in the background; each that fails leaves a line in load.log.
-start_load() {
-	start_server load bash -c 'while sleep 0.001; do
-		curl --silent --show-error --noproxy "*" --max-time 5 --output /dev/null \
-			--write-out "%{http_code}\n" "http://127.0.0.1:$1/" || :; done' load "$1"
-}
-
-requests_are() {
-	(($(grep -c ^200 "$SKS_DIR/load.log") >= $1))
-}
-
 @test "nginx, reload: nothing is refused meanwhile; listeners come and go by the same spec" {
 	nginx_conf conf "$(nginx_server 8080 plain)" "$(nginx_server 8443 other)"
 	start_nginx
@@ -250,8 +230,7 @@ requests_are() {
 	wait_until 5 gets 127.0.0.1 443 'back 443'
 	gets ::1 443 'back 443'
 	wait_until 5 requests_are 60
-	kill_server load
-	is "$(grep -vc ^200 "$SKS_DIR/load.log")" 0
+	end_load
 }
 
 services() {
@@ -280,8 +259,7 @@ tests_nginx() {
 	has "$output" "is steered to \"@nginx-$(pid_of nginx)\" already"
 	requests_are 10
 	wait_until 5 requests_are 20
-	kill_server load
-	is "$(grep -vc ^200 "$SKS_DIR/load.log")" 0
+	end_load
 	gets ::1 443 'other 443'
 	is "$(services)" "$before"
 }
@@ -373,8 +351,7 @@ haproxy_conf() {
 	wait_until 5 gets 127.0.0.1 80 'after 80 127.0.0.1'
 	wait_until 5 gets ::1 8000 'after 8000 ::1'
 	wait_until 5 requests_are 60
-	kill_server load
-	is "$(grep -vc ^200 "$SKS_DIR/load.log")" 0
+	end_load
 }
 
 # --- ways to share a listener ------------------------------------------------------------------------
