@@ -105,6 +105,16 @@ now_ms() {
 	echo $((${EPOCHREALTIME/[.,]/} / 1000))
 }
 
+# said_ms NAME: when it said its last word, whenever somebody looks.
+said_ms() {
+	echo $(($(date -r "$SKS_DIR/$1.log" +%s%N) / 1000000))
+}
+
+# delayed_ms PID: how long it has waited for a processor in its life; 0 where the kernel does not say.
+delayed_ms() {
+	awk '{ print int($2 / 1000000) }' "/proc/$1/schedstat" 2> /dev/null || echo 0
+}
+
 # delete_ns NAME: its last process; the kernel takes it down some time later.
 delete_ns() {
 	local pid=${SKS_HOLDER[$1]}
