@@ -130,6 +130,11 @@ link_is_dead() {
 	is "$(in_ns "$BPFTOOL" -j link show pinned "$1/link" | jq .netns_ino)" 0
 }
 
+# has_died DIR: for wait_until: the same, also where a helper has seen it already.
+has_died() {
+	not in_ns test -e "$1" || link_is_dead "$1"
+}
+
 # --- the helper --------------------------------------------------------------------------------
 
 # A connection waits to be accepted: a server is in the middle of its call.
