@@ -85,6 +85,12 @@ wait_sockets() {
 	wait_until 5 sks_socket_count_is "$1"
 }
 
+# helper_rests: no client has a connection, and of what they have read nothing is open in the helper.
+helper_rests() {
+	[[ -z $(ss -Hx state connected src "$SOCKET") ]] &&
+		[[ -z $(find "/proc/$(helper_pid)/fd" -lname '*sksteer-report*') ]]
+}
+
 # open_fds PID: how many descriptors it has, but for programs: the helper keeps one for each
 # namespace with many sockets.
 open_fds() {

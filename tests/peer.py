@@ -24,6 +24,7 @@ GREETING = struct.pack("=H6x", 3)
 REQUEST = struct.Struct("=HHHHIHH16s16s64sII8s")
 OPS = {1: "check", 2: "register", 12: "shared"}
 ELSEWHERE, SHARED = 1, 2
+PAUSE = 0.1  # seconds; from 0.5 on progs/calls.c says that it waited
 kept = []  # connections that are never answered
 made = {}  # what is shared
 registered = []
@@ -68,7 +69,7 @@ def serve(conn, how):
     if how == "mute":
         return kept.append(conn)
     if how == "shy":  # greets late: nothing may have been sent by then
-        early = select.select([conn], [], [], 0.3)[0]
+        early = select.select([conn], [], [], PAUSE)[0]
         print("early" if early else "patient", flush=True)
     if how == "hang-up":
         return conn.close()
@@ -151,7 +152,7 @@ def answer_placed(conn, place, what, then):
     if then == "die":
         sys.exit()
     if then == "restart":
-        time.sleep(0.3)
+        time.sleep(PAUSE)
         open_listener(sys.argv[1])
 
 

@@ -150,11 +150,13 @@ raw() {
 	has "$output" "ERROR: ld.so: object 'libsksteer.so'"
 }
 
+both_listen() {
+	is "$(log_of web | grep -c '^listens$')" 2
+}
+
 @test "a Go server of two listeners, which it opens at once" {
 	runs web -p '7777=80;7778=81' -- "$PROGS/go-static" http :7777 :7778
-	wait_until 10 is "$(log_of web | grep -c listens)" 2 || wait_until 5 listening 7778
-	wait_until 5 http 127.0.0.1 80
-	wait_until 5 http 127.0.0.1 81
+	wait_until 10 both_listen
 	serves_http 80 81
 }
 

@@ -105,6 +105,16 @@ now_ms() {
 	echo $((${EPOCHREALTIME/[.,]/} / 1000))
 }
 
+# said_ms NAME: when it said its last word, whenever somebody looks.
+said_ms() {
+	echo $(($(date -r "$SKS_DIR/$1.log" +%s%N) / 1000000))
+}
+
+# delayed_ms PID: how long it has waited for a processor in its life; 0 where the kernel does not say.
+delayed_ms() {
+	awk '{ print int($2 / 1000000) }' "/proc/$1/schedstat" 2> /dev/null || echo 0
+}
+
 # delete_ns NAME: its last process; the kernel takes it down some time later.
 delete_ns() {
 	local pid=${SKS_HOLDER[$1]}
@@ -118,6 +128,11 @@ delete_ns() {
 # link_is_dead DIR: the namespace whose pins those are has gone.
 link_is_dead() {
 	is "$(in_ns "$BPFTOOL" -j link show pinned "$1/link" | jq .netns_ino)" 0
+}
+
+# has_died DIR: for wait_until: the same, also where a helper has seen it already.
+has_died() {
+	not in_ns test -e "$1" || link_is_dead "$1"
 }
 
 # --- the helper --------------------------------------------------------------------------------

@@ -233,6 +233,8 @@ pins_are_there() {
 	pins_are_there "$pins"
 	kill -KILL "$(pid_of there)"
 	delete_ns other
+	# The kernel takes namespaces down one after the other, also those of other tests.
+	wait_until 10 has_died "$pins"
 	wait_until 1 not pins_are_there "$pins"
 	# A veth goes with the namespace of its peer.
 	wait_until 5 not link_is_there to-other
@@ -245,13 +247,15 @@ nothing_is_pinned_but() {
 }
 
 @test "promise 7: thirty namespaces die at once: none is pinned a second later, none kept alive" {
-	local i before
+	local i before pins=()
 	start_helper
 	serve here 7 SKSTEER_LABEL=here 0.0.0.0#7777
+	wait_until 5 helper_rests
 	before=$(open_fds "$(helper_pid)")
 	for i in {1..30}; do
 		add_ns "many$i"
 		NS=many$i serve "many$i" 7 SKSTEER_LABEL=many 0.0.0.0#7777
+		pins+=("$(NS=many$i pins_dir)")
 	done
 	is "$(ctl status --all --json | jq '.namespaces | length')" 31
 	veth main 192.0.2.1/24 many30 192.0.2.2/24
@@ -259,9 +263,13 @@ nothing_is_pinned_but() {
 		kill -KILL "$(pid_of "many$i")"
 		delete_ns "many$i"
 	done
+	for i in "${pins[@]}"; do
+		wait_until 10 has_died "$i"
+	done
 	wait_until 1 nothing_is_pinned_but "$(pins_dir)"
 	wait_until 5 not link_is_there to-many30
 	is "$(ctl status --all --json | jq '.namespaces | length')" 1
+	wait_until 5 helper_rests
 	is "$(open_fds "$(helper_pid)")" "$before"
 	has_not "$(in_ns cat "/proc/$(helper_pid)/maps")" 'net:['
 	gets 127.0.0.1 7 here

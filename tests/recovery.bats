@@ -195,6 +195,7 @@ has_fds() {
 	serve web 80 SKSTEER_LABEL=web 0.0.0.0#7777
 	NS=other serve there 80 SKSTEER_LABEL=there 0.0.0.0#7777
 	cp "$BATS_TEST_DIRNAME/wire_probe.py" "$PROGS"
+	wait_until 5 helper_rests
 	full=$(($(open_fds "$pid") + 4))
 	spare_fds "$pid" 4
 	start_server hoard "${AS_NOBODY[@]}" /usr/bin/python3 "$PROGS/wire_probe.py" "$SOCKET" \
@@ -340,6 +341,7 @@ is_refused() {
 	is "$(in_ns find "$BPFFS" -mindepth 1 -maxdepth 1)" "$pins"
 	kill -KILL "$(pid_of seen)"
 	delete_ns seen
+	wait_until 10 has_died "$pins"
 	wait_until 1 not pins_are_there "$pins"
 	is "$(ctl status --all)" 'nothing is steered in any network namespace'
 }

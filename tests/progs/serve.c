@@ -127,7 +127,10 @@ static void accept_one(int listener)
 	if (conn < 0)
 		return;
 	len = format_answer(conn, buf, sizeof(buf));
-	if (send(conn, buf, (size_t)len, MSG_NOSIGNAL) != len || n_fds == MAX_FDS) {
+	/* With the end of the stream: a client that has its answer may hang up before us otherwise.
+	 */
+	if (send(conn, buf, (size_t)len, MSG_NOSIGNAL | (forks ? 0 : MSG_MORE)) != len ||
+	    n_fds == MAX_FDS) {
 		close(conn);
 	} else if (!forks) {
 		shutdown(conn, SHUT_WR);
