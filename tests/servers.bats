@@ -67,6 +67,7 @@ udp_answers() {
 
 @test "socat UDP-RECVFROM,fork: datagrams for a steered port arrive, and are answered" {
 	start_steered socat 53/udp socat UDP4-RECVFROM:5353,fork EXEC:cat
+	wait_sockets 1
 	wait_until 5 udp_answers 127.0.0.1 53 query
 	udp_answers 127.0.0.1 53 again
 	refused_udp 127.0.0.1 54
@@ -76,12 +77,14 @@ udp_answers() {
 
 @test "socat UDP6-RECVFROM, dual-stack: both families" {
 	start_steered socat 53/udp socat UDP6-RECVFROM:5353,fork,ipv6-v6only=0 EXEC:cat
+	wait_sockets 1
 	wait_until 5 udp_answers ::1 53 query
 	udp_answers 127.0.0.1 53 query
 }
 
 @test "socat UDP-LISTEN,fork: connects the socket that was steered, and serves on" {
 	start_steered socat 53/udp socat UDP4-LISTEN:5353,fork,reuseaddr EXEC:cat
+	wait_sockets 1
 	wait_until 5 udp_answers 127.0.0.1 53 query
 	wait_until 5 udp_answers 127.0.0.1 53 again
 }
@@ -235,7 +238,7 @@ requests_are() {
 	nginx_conf conf "$(nginx_server 8080 plain)" "$(nginx_server 8443 other)"
 	start_nginx
 	start_load 80
-	wait_until 5 requests_are 10
+	wait_until 20 requests_are 10
 	refused 127.0.0.1 81
 	reload_nginx "$(nginx_server 8080 changed)" "$(nginx_server 8443 other)" \
 		"$(nginx_server 8081 third)"
