@@ -77,9 +77,10 @@ ctl() {
 	SKSTEER_SOCKET=$SOCKET in_ns timeout --signal=KILL $((10 * SKS_SLOW)) "$CTL" "$@"
 }
 
-# status_jq FILTER: of status --json.
+# status_jq FILTER: of status --json; fails where there is none.
 status_jq() {
-	ctl status --json | jq -r "$1"
+	local status
+	status=$(ctl status --json) && jq -r "$1" <<< "$status"
 }
 
 sks_socket_count_is() {
