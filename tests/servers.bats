@@ -419,12 +419,15 @@ ask_who() {
 }
 
 @test "prefork: three processes accept from one steered socket" {
+	local victim
 	start_workers 7,77 prefork
 	is "$(ask_at_once 3 77 | sort -u | wc -l)" 3
 	is "$(ask_at_once 3 77 | cut -d. -f1 | sort -u | wc -l)" 3
 	wait_sockets 1
 	# One of them is killed: the socket is still there.
-	kill -KILL "$(ask_at_once 1 7 | cut -d. -f1)"
+	victim=$(ask_at_once 1 7 | cut -d. -f1)
+	kill -KILL "$victim"
+	wait_until 2 sks_is_gone "$victim" # else it may accept once more
 	is "$(ask_at_once 2 77 | sort -u | wc -l)" 2
 	# So is it when the process that bound it is gone.
 	kill_server workers

@@ -290,6 +290,7 @@ nginx_daemon() {
 	run -1 ctl upgrade web -- true
 	is "$output" "sksteerctl: upgrade: process $(started) stands by for \"web\" already"
 	kill "$(started)"
+	wait_until 5 sks_is_gone "$(started)"
 	upgrade next -- "$PROGS/stand" next=tcp:0.0.0.0#7777
 	reaches 127.0.0.1#{7,77,7777}=next
 }
