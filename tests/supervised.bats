@@ -363,6 +363,11 @@ status_is() {
 	is "$stderr" "sksteer-run: no helper at $SOCKET: starting unsteered; start one as root: sksteerd --socket $SOCKET"
 }
 
+# have_listened N: so many times.
+have_listened() {
+	is "$(grep -c 'listen ok' "$SKS_DIR/web.log")" "$1"
+}
+
 @test "a helper that is stopped costs a second in all, by whomever it is asked" {
 	mkfifo "$SKS_DIR/go"
 	runs web root --engine seccomp -p '7777=7;7778=8' -- sh -c "read -r _ < $SKS_DIR/go
@@ -373,7 +378,8 @@ status_is() {
 	echo > "$SKS_DIR/go"
 	wait_until 10 sks_is_gone "$(pid_of web)"
 	kill -CONT "$(helper_pid)"
-	is "$(grep -c 'listen ok' "$SKS_DIR/web.log")" 4
+	# Each of the two processes comes to its end by itself.
+	wait_until 10 have_listened 4
 	has "$(log_of web)" 'does not answer'
 }
 
