@@ -45,8 +45,10 @@ runs() {
 # is_watcher PID [COMMAND]: by the words that it was started with: its name is that of the command
 # while it speaks for it.
 is_watcher() {
-	[[ $1/ns/mnt -ef /proc/${SKS_HOLDER[main]}/ns/mnt ]] && ! sks_is_gone "${1#/proc/}" &&
-		[[ $(tr '\0' ' ' < "$1/cmdline") == sksteer-@(watch|spare)" ${2:-}"* ]]
+	local words IFS=' '
+	# A zombie has no words any more.
+	[[ $1/ns/mnt -ef /proc/${SKS_HOLDER[main]}/ns/mnt ]] && mapfile -d '' words < "$1/cmdline" &&
+		[[ "${words[*]} " == sksteer-@(watch|spare)" ${2:-}"* ]]
 }
 
 # watchers [PID]: the processes that supervise the command with that pid, or any.
@@ -76,8 +78,8 @@ active() {
 watched_by() {
 	local pid
 	for pid in $2; do
-		[[ $(ps -o ppid= -p "$pid" | tr -d ' ') != "$1" ]] || echo "$pid"
-	done
+		[[ $(< "/proc/$pid/status") != *$'\nPPid:\t'"$1"$'\n'* ]] || echo "$pid"
+	done 2> /dev/null
 }
 
 spare() {
