@@ -40,6 +40,7 @@ gets() {
 	need ncat
 	start_steered broker 7,77 ncat -lk 7777 --broker
 	wait_until 5 not refused 127.0.0.1 7
+	wait_until 5 not refused ::1 77
 	start_server listener ncat --recv-only 127.0.0.1 7
 	start_server talker bash -c 'exec 9<> /dev/tcp/::1/77; while echo news >&9; do read -rt 0.05 <> <(:); done'
 	wait_until 5 grep -q news "$SKS_DIR/listener.log"
