@@ -253,7 +253,7 @@ requests_are() {
 	reload_nginx "$(nginx_server 8080 again)" "$(nginx_server 8443 back)"
 	wait_until 5 gets 127.0.0.1 443 'back 443'
 	gets ::1 443 'back 443'
-	wait_until 5 requests_are 60
+	wait_until 20 requests_are 60
 	kill_server load
 	is "$(grep -vc ^200 "$SKS_DIR/load.log")" 0
 }
@@ -279,11 +279,11 @@ tests_nginx() {
 	start_nginx
 	before=$(services)
 	start_load 80
-	wait_until 5 requests_are 10
+	wait_until 20 requests_are 10
 	tests_nginx
 	has "$output" "is steered to \"@nginx-$(pid_of nginx)\" already"
 	requests_are 10
-	wait_until 5 requests_are 20
+	wait_until 20 requests_are 20
 	kill_server load
 	is "$(grep -vc ^200 "$SKS_DIR/load.log")" 0
 	gets ::1 443 'other 443'
@@ -371,12 +371,12 @@ haproxy_conf() {
 		haproxy -W -db -f "$SKS_DIR/haproxy.cfg"
 	wait_until 5 gets 127.0.0.1 80 'before 80 127.0.0.1'
 	start_load 80
-	wait_until 5 requests_are 10
+	wait_until 20 requests_are 10
 	haproxy_conf after
 	kill -USR2 "$(pid_of haproxy)"
 	wait_until 5 gets 127.0.0.1 80 'after 80 127.0.0.1'
 	wait_until 5 gets ::1 8000 'after 8000 ::1'
-	wait_until 5 requests_are 60
+	wait_until 20 requests_are 60
 	kill_server load
 	is "$(grep -vc ^200 "$SKS_DIR/load.log")" 0
 }
