@@ -323,15 +323,21 @@ nginx_daemon() {
 # --- drain --------------------------------------------------------------------------------------
 
 @test "upgrade: what a client is in the middle of is finished by the old one" {
-	local old
+	local old CMD
 	need /usr/bin/python3 curl
 	real old python
 	old=$(pid_of old)
 	head -c 40000000 /dev/urandom > "$SKS_DIR/old.d/large"
 	start_server client curl -sS --limit-rate 12M -o "$SKS_DIR/got" http://127.0.0.1/large
 	wait_until 5 test -s "$SKS_DIR/got"
-	upgraded python new
-	has_step '^waiting for 1 connection that the old instance holds, 10 s at most$'
+	# However long the new one takes to start.
+	kill -STOP "$(pid_of client)"
+	sks_command python new
+	begin_upgrade new -- "${CMD[@]}"
+	wait_until 20 has_step '^waiting for 1 connection that the old instance holds, 10 s at most$'
+	kill -CONT "$(pid_of client)"
+	wait_server upgrade 60
+	errors
 	has_step '^drained: the old instance holds no connection$'
 	has_step "^ended: process $old$"
 	wait_server client 10
@@ -455,7 +461,8 @@ fails() {
 	fails 1 "--ready: \"sleep 1000\" did not succeed within $seconds s: it never ended" \
 		--timeout "$seconds" --ready 'sleep 1000' -- "$LATE" new=tcp:0.0.0.0#7777
 	fails 1 '"bash" ended with status 4 before the move' --ready 'exit 1' -- \
-		sh -c 'timeout 1 "$0" "$@"; exit 4' "$LATE" new=tcp:0.0.0.0#7777
+		sh -c '"$1" "$2" & until grep -q "^standing by: " "$0/steps.log"; do sleep 0.02; done
+			kill "$!"; exit 4' "$SKS_DIR" "$LATE" new=tcp:0.0.0.0#7777
 	fails 1 '--ready: no TCP listener that could be asked stands by' --ready true -- \
 		"$LATE" new=udp:0.0.0.0#7777
 }
@@ -536,9 +543,9 @@ fails() {
 	start_server old env --ignore-signal=TERM LD_PRELOAD="$LIB" SKSTEER_SOCKET="$SOCKET" \
 		SKSTEER_LABEL=web SKSTEER_PORTS=7 "$PROGS/stand" old=tcp:0.0.0.0#7777
 	wait_sockets 1
-	upgrade new --timeout 1 -- "$PROGS/stand" new=tcp:0.0.0.0#7777 || status=$?
+	upgrade new --timeout 3 -- "$PROGS/stand" new=tcp:0.0.0.0#7777 || status=$?
 	is "$status" 1
-	errors "sksteerctl: upgrade: process $(pid_of old) has not ended within 1 s of SIGTERM"
+	errors "sksteerctl: upgrade: process $(pid_of old) has not ended within 3 s of SIGTERM"
 	reaches 127.0.0.1#{7,7777}=new
 }
 
