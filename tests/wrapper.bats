@@ -82,7 +82,7 @@ session_of() {
 		refused 127.0.0.1 "$port"
 		refused ::1 "$port"
 	done
-	wait_until 2 not "$BPFTOOL" prog show id "$program"
+	wait_until 10 not "$BPFTOOL" prog show id "$program" # the kernel takes its time
 	is "$(log_of echo)" ''
 }
 
