@@ -214,6 +214,19 @@ nginx_daemon() {
 	wait_until 2 reaches 127.0.0.1#{8,7778}=refused
 }
 
+# A server has a moment for its second listener: until then the old one serves that family.
+# bats test_tags=sanitize
+@test "upgrade: each family of a port is waited for, and one that does not come is named" {
+	stand old SKSTEER_LABEL=web SKSTEER_PORTS=7 a=tcp:0.0.0.0#7777 a6=tcp:::#7777,v6only
+	upgrade four -- "$PROGS/stand" b=tcp:0.0.0.0#7777
+	has_step '^note: nothing stands by for port 7777 by IPv6, where "web" listens now$'
+	reaches 127.0.0.1#{7,7777}=b ::1#{7,7777}=refused
+	upgrade dual -- "$PROGS/stand" c=tcp:::#7777
+	has_step '^note: nothing' && fail "$(cat "$SKS_DIR/steps.log")"
+	upgrade six -- "$PROGS/stand" d6=tcp:::#7777,v6only
+	has_step '^note: nothing stands by for port 7777 by IPv4, where "web" listens now$'
+}
+
 @test "upgrade: UDP" {
 	stand old SKSTEER_LABEL=web SKSTEER_PORTS=any:53/udp old=udp:0.0.0.0#5353,reuse
 	upgrade new -- "$PROGS/stand" new=udp:0.0.0.0#5353,reuse
