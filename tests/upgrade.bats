@@ -172,6 +172,16 @@ nginx_daemon() {
 	sed -i 's/daemon off/daemon on/' "$SKS_DIR/$1.d/conf"
 }
 
+# first_has_ended NAME: a command that succeeds once the daemon's master is nobody's child whom we have
+# started.
+first_has_ended() {
+	cat <<- EOT
+		first=\$(sed -n 's/^started: process \([0-9]*\): .*/\1/p' $SKS_DIR/steps.log)
+		test -s $SKS_DIR/$1.d/pid &&
+			test "\$(ps -o ppid= -p "\$(cat $SKS_DIR/$1.d/pid)" | tr -d ' ')" != "\$first"
+	EOT
+}
+
 @test "upgrade: a daemon, whose first process has ended: its master is told to end" {
 	local CMD i old
 	need nginx
@@ -182,7 +192,7 @@ nginx_daemon() {
 	for i in 1 2 3; do
 		old=$(cat "$SKS_DIR/web$((i - 1)).d/pid")
 		nginx_daemon "web$i"
-		upgrade "web$i" --signal QUIT -- "${CMD[@]}"
+		upgrade "web$i" --signal QUIT --ready "$(first_has_ended "web$i")" -- "${CMD[@]}"
 		has_step "^moved: \"web\" is served by process $(cat "$SKS_DIR/web$i.d/pid")$"
 		has_step "^signalled: process $old, SIGQUIT$"
 		has_step "^ended: process $old$"
