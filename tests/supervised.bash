@@ -42,23 +42,10 @@ runs() {
 	start_server "$name" "${user[@]}" "$RUN" --socket "$SOCKET" "${@:3}"
 }
 
-# is_watcher PID [COMMAND]: by the words that it was started with: its name is that of the command
-# while it speaks for it.
-is_watcher() {
-	local words IFS=' '
-	# A zombie has no words any more.
-	[[ $1/ns/mnt -ef /proc/${SKS_HOLDER[main]}/ns/mnt ]] && mapfile -d '' words < "$1/cmdline" &&
-		[[ "${words[*]} " == sksteer-@(watch|spare)" ${2:-}"* ]]
-}
-
-# watchers [PID]: the processes that supervise the command with that pid, or any.
+# watchers [PID]: the processes that supervise the command with that pid, or any. By the words that
+# they were started with: their name is that of the command while they speak for it.
 watchers() {
-	local process
-	for process in /proc/[0-9]*; do
-		if is_watcher "$process" "${1:+$1 }"; then
-			echo "${process#/proc/}"
-		fi
-	done 2> /dev/null
+	sks_pgrep "${SKS_HOLDER[main]}" -f "^sksteer-(watch|spare) ${1:+$1( |\$)}"
 }
 
 # two_watch PID: as it has to be.
