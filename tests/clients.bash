@@ -17,10 +17,16 @@ ask() {
 		printf "%s\n" "$line"' ask "$1" "$2" "${3:-hello}"
 }
 
-# ask_udp ADDRESS PORT [TEXT]: from an unconnected socket, so an answer from any port counts.
+# ask_udp ADDRESS PORT [TEXT]: from an unconnected socket, so an answer from any port counts. Waits for
+# one, and then a moment for others that would be too many.
 ask_udp() {
-	printf '%s\n' "${3:-hello}" | in_ns timeout --signal=KILL $((5 * SKS_SLOW)) socat \
-		-t 0.5 - "UDP-DATAGRAM:$(sks_bracket "$1"):$2"
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	in_ns timeout --signal=KILL $((5 * SKS_SLOW)) bash -c '
+		exec 9< <(exec socat -t "$2" - "$1" <<< "$3")
+		IFS= read -r -t "$2" line <&9 && printf "%s\n" "$line" &&
+		while IFS= read -r -t 0.2 line <&9; do printf "%s\n" "$line"; done
+		kill "$!" 2> /dev/null || :' \
+		ask_udp "UDP-DATAGRAM:$(sks_bracket "$1"):$2" $((2 * SKS_SLOW)) "${3:-hello}"
 }
 
 # tell_udp ADDRESS PORT [TEXT]: sends one datagram and waits for nothing.
@@ -71,9 +77,10 @@ ctl() {
 	SKSTEER_SOCKET=$SOCKET in_ns timeout --signal=KILL $((10 * SKS_SLOW)) "$CTL" "$@"
 }
 
-# status_jq FILTER: of status --json.
+# status_jq FILTER: of status --json; fails where there is none.
 status_jq() {
-	ctl status --json | jq -r "$1"
+	local status
+	status=$(ctl status --json) && jq -r "$1" <<< "$status"
 }
 
 sks_socket_count_is() {

@@ -131,8 +131,14 @@ real_ports() {
 		sort -nu | xargs
 }
 
-# is_idle NAME: none of its connections is open, and none waits to be accepted.
+# is_idle NAME: none of its connections is open, and none waits to be accepted. ss looks for whose a
+# socket is before it lists the sockets: one that was accepted in between is nobody's. Who looks again
+# finds it.
 is_idle() {
+	sks_looks_idle "$1" && sks_looks_idle "$1"
+}
+
+sks_looks_idle() {
 	local pids busy
 	pids=$(pids_of "$1")
 	busy=$(in_ns ss -Htanp | awk -v "pids=$pids" '

@@ -40,15 +40,18 @@ bound() {
 	in_ns ss -Huan "sport = :$2" | awk '{ print $4 }' | grep -cxF "$1:$2" || :
 }
 
-is_attached() {
-	"$BPFTOOL" -j link | jq -e --argjson ino "$(ns_ino)" 'any(.[]; .netns_ino == $ino)'
+# Where bpftool fails, as a link of others goes while it lists them, nothing is known.
+is_detached() {
+	local links
+	links=$("$BPFTOOL" -j link) &&
+		is "$(jq --argjson ino "$(ns_ino)" 'any(.[]; .netns_ino == $ino)' <<< "$links")" false
 }
 
 # Without a helper that would end reply sockets.
 steers_no_more() {
 	kill_helper
 	in_ns find "$BPFFS" -type f -delete
-	wait_until 5 not is_attached
+	wait_until 5 is_detached
 }
 
 label_of() {

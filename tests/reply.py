@@ -22,7 +22,8 @@ disconnect NAME
 send NAME ADDRESS PORT TEXT   from there
 from NAME SOURCE ADDRESS PORT TEXT
                               from another address (IPv4)
-hear NAME                     what has come, TEXT@ADDRESS#PORT each, within 0.2 s; or "nothing"
+hear NAME [N]                 what has come, TEXT@ADDRESS#PORT each; or "nothing". It waits for N, and
+                              0.2 s for more
 detach NAME, attach NAME      a filter
 error NAME                    of the socket
 drop                          it becomes nobody; by then it is another process
@@ -212,10 +213,10 @@ acts.acts["from"] = acts.acts.pop("source")
 
 
 @acts.act
-def hear(which):
+def hear(which, n=0):
     sock, heard = acts.socks[which], []
     sock.setblocking(False)
-    while select.select([sock], [], [], 0.2)[0]:
+    while select.select([sock], [], [], 0.2 if len(heard) >= int(n) else 10)[0]:
         try:
             text, peer = sock.recvfrom(4096)
         except BlockingIOError:
@@ -281,6 +282,7 @@ def drop():
 @acts.act
 def race(which, of, address, port, n):
     """Of the sockets that were granted, which have a filter that takes anything?"""
+    sys.setswitchinterval(1e-4)  # else it is but a few times a second that one thread follows the other
     taken = granted = 0
     for _ in range(int(n)):
         sock, stop = socket.socket(type=socket.SOCK_DGRAM), threading.Event()

@@ -15,7 +15,7 @@ load replies
 	tells dns 'ask r s 127.0.0.1 53' steered
 	tells dns 'name r' '127.0.0.1#53'
 	does dns 'send r 127.0.0.1 4000 answer'
-	tells client 'hear c' answer@127.0.0.1#53
+	tells client 'hear c 1' answer@127.0.0.1#53
 	tells dns 'ask q s 127.0.0.1 77' steered
 	is "$(bound 127.0.0.1 53) $(bound 127.0.0.1 77)" '1 1'
 	# The server's own is asked as before.
@@ -47,7 +47,7 @@ load replies
 	replier client
 	does client 'quiet c 127.0.0.1 4000'
 	does dns 'send r 127.0.0.1 4000 answer'
-	tells client 'hear c' answer@192.0.2.7#53
+	tells client 'hear c 1' answer@192.0.2.7#53
 	is "$(bound 192.0.2.7 53)" 1
 }
 
@@ -85,7 +85,7 @@ load replies
 	steers_no_more
 	does client 'send d 192.0.2.7 53 port' 'send e 192.0.2.7 53 address' 'send c 192.0.2.7 53 peer'
 	does dns 'from s 192.0.2.7 192.0.2.7 53 moved' 'from s 192.0.2.8 192.0.2.7 53 strange'
-	tells dns 'hear r' 'peer@198.51.100.9#4000 moved@192.0.2.7#5353'
+	tells dns 'hear r 2' 'peer@198.51.100.9#4000 moved@192.0.2.7#5353'
 	tells dns 'detach r' EPERM
 }
 
@@ -103,8 +103,8 @@ load replies
 	steers_no_more
 	does client 'send d ::1 53 address' 'send c ::1 53 peer' 'send f 127.0.0.1 53 address' \
 		'send e 127.0.0.1 53 peer'
-	tells dns 'hear r' peer@2001:db8::1#4000
-	tells dns 'hear q' peer@::ffff:127.0.0.2#4000
+	tells dns 'hear r 1' peer@2001:db8::1#4000
+	tells dns 'hear q 1' peer@::ffff:127.0.0.2#4000
 }
 
 # --- who gets one, and where -------------------------------------------------------------------------

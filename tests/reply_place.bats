@@ -82,7 +82,7 @@ load replies
 	tells own 'register s 127.0.0.3:2077/udp' steered
 	tells own 'ask r s 127.0.0.3 2077' steered
 	# As it starts again.
-	kill "$(pid_of other)"
+	kill_server other
 	does dns 'close r'
 	AS=nobody plain again 0.0.0.0#2053/udp
 	gets_udp 127.0.0.1 2053 again

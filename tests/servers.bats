@@ -31,6 +31,7 @@ asks_alike() {
 	need ncat
 	start_steered broker 7,77 ncat -lk 7777 --broker
 	wait_until 5 not refused 127.0.0.1 7
+	wait_until 5 not refused ::1 77
 	start_server listener ncat --recv-only 127.0.0.1 7
 	start_server talker bash -c 'exec 9<> /dev/tcp/::1/77; while echo news >&9; do read -rt 0.05 <> <(:); done'
 	wait_until 5 grep -q news "$SKS_DIR/listener.log"
@@ -58,6 +59,7 @@ udp_answers() {
 
 @test "socat UDP-RECVFROM,fork: datagrams for a steered port arrive, and are answered" {
 	start_steered socat 53/udp socat UDP4-RECVFROM:5353,fork EXEC:cat
+	wait_sockets 1
 	wait_until 5 udp_answers 127.0.0.1 53 query
 	udp_answers 127.0.0.1 53 again
 	refused_udp 127.0.0.1 54
@@ -67,12 +69,14 @@ udp_answers() {
 
 @test "socat UDP6-RECVFROM, dual-stack: both families" {
 	start_steered socat 53/udp socat UDP6-RECVFROM:5353,fork,ipv6-v6only=0 EXEC:cat
+	wait_sockets 1
 	wait_until 5 udp_answers ::1 53 query
 	udp_answers 127.0.0.1 53 query
 }
 
 @test "socat UDP-LISTEN,fork: connects the socket that was steered, and serves on" {
 	start_steered socat 53/udp socat UDP4-LISTEN:5353,fork,reuseaddr EXEC:cat
+	wait_sockets 1
 	wait_until 5 udp_answers 127.0.0.1 53 query
 	wait_until 5 udp_answers 127.0.0.1 53 again
 }
@@ -215,7 +219,7 @@ two_workers_answer() {
 	nginx_conf conf "$(nginx_server 8080 plain)" "$(nginx_server 8443 other)"
 	start_nginx
 	start_load 80
-	wait_until 5 requests_are 10
+	wait_until 20 requests_are 10
 	refused 127.0.0.1 81
 	reload_nginx "$(nginx_server 8080 changed)" "$(nginx_server 8443 other)" \
 		"$(nginx_server 8081 third)"
@@ -229,7 +233,7 @@ two_workers_answer() {
 	reload_nginx "$(nginx_server 8080 again)" "$(nginx_server 8443 back)"
 	wait_until 5 gets 127.0.0.1 443 'back 443'
 	gets ::1 443 'back 443'
-	wait_until 5 requests_are 60
+	wait_until 20 requests_are 60
 	end_load
 }
 
@@ -254,11 +258,11 @@ tests_nginx() {
 	start_nginx
 	before=$(services)
 	start_load 80
-	wait_until 5 requests_are 10
+	wait_until 20 requests_are 10
 	tests_nginx
 	has "$output" "is steered to \"@nginx-$(pid_of nginx)\" already"
 	requests_are 10
-	wait_until 5 requests_are 20
+	wait_until 20 requests_are 20
 	end_load
 	gets ::1 443 'other 443'
 	is "$(services)" "$before"
@@ -345,12 +349,12 @@ haproxy_conf() {
 		haproxy -W -db -f "$SKS_DIR/haproxy.cfg"
 	wait_until 5 gets 127.0.0.1 80 'before 80 127.0.0.1'
 	start_load 80
-	wait_until 5 requests_are 10
+	wait_until 20 requests_are 10
 	haproxy_conf after
 	kill -USR2 "$(pid_of haproxy)"
 	wait_until 5 gets 127.0.0.1 80 'after 80 127.0.0.1'
 	wait_until 5 gets ::1 8000 'after 8000 ::1'
-	wait_until 5 requests_are 60
+	wait_until 20 requests_are 60
 	end_load
 }
 
@@ -393,12 +397,15 @@ ask_who() {
 }
 
 @test "prefork: three processes accept from one steered socket" {
+	local victim
 	start_workers 7,77 prefork
 	is "$(ask_at_once 3 77 | sort -u | wc -l)" 3
 	is "$(ask_at_once 3 77 | cut -d. -f1 | sort -u | wc -l)" 3
 	wait_sockets 1
 	# One of them is killed: the socket is still there.
-	kill -KILL "$(ask_at_once 1 7 | cut -d. -f1)"
+	victim=$(ask_at_once 1 7 | cut -d. -f1)
+	kill -KILL "$victim"
+	wait_until 2 sks_is_gone "$victim" # else it may accept once more
 	is "$(ask_at_once 2 77 | sort -u | wc -l)" 2
 	# So is it when the process that bound it is gone.
 	kill_server workers

@@ -91,7 +91,7 @@ reaches() {
 
 # dial ARGUMENT...: from $NS.
 dial() {
-	in_ns env SKS_SLOW="$SKS_SLOW" timeout --signal=KILL $((30 * SKS_SLOW)) "$PROGS/dial" "$@"
+	in_ns env SKS_SLOW="$SKS_SLOW" timeout --signal=KILL $((120 * SKS_SLOW)) "$PROGS/dial" "$@"
 }
 
 # service FILTER [LABEL]: of the service with that label, or of all of them.

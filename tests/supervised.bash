@@ -42,21 +42,10 @@ runs() {
 	start_server "$name" "${user[@]}" "$RUN" --socket "$SOCKET" "${@:3}"
 }
 
-# is_watcher PID [COMMAND]: by the words that it was started with: its name is that of the command
-# while it speaks for it.
-is_watcher() {
-	[[ $1/ns/mnt -ef /proc/${SKS_HOLDER[main]}/ns/mnt ]] && ! sks_is_gone "${1#/proc/}" &&
-		[[ $(tr '\0' ' ' < "$1/cmdline") == sksteer-@(watch|spare)" ${2:-}"* ]]
-}
-
-# watchers [PID]: the processes that supervise the command with that pid, or any.
+# watchers [PID]: the processes that supervise the command with that pid, or any. By the words that
+# they were started with: their name is that of the command while they speak for it.
 watchers() {
-	local process
-	for process in /proc/[0-9]*; do
-		if is_watcher "$process" "${1:+$1 }"; then
-			echo "${process#/proc/}"
-		fi
-	done 2> /dev/null
+	sks_pgrep "${SKS_HOLDER[main]}" -f "^sksteer-(watch|spare) ${1:+$1( |\$)}"
 }
 
 # two_watch PID: as it has to be.
@@ -76,8 +65,8 @@ active() {
 watched_by() {
 	local pid
 	for pid in $2; do
-		[[ $(ps -o ppid= -p "$pid" | tr -d ' ') != "$1" ]] || echo "$pid"
-	done
+		[[ $(< "/proc/$pid/status") != *$'\nPPid:\t'"$1"$'\n'* ]] || echo "$pid"
+	done 2> /dev/null
 }
 
 spare() {

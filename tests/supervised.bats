@@ -363,6 +363,11 @@ status_is() {
 	is "$stderr" "sksteer-run: no helper at $SOCKET: starting unsteered; start one as root: sksteerd --socket $SOCKET"
 }
 
+# have_listened N: so many times.
+have_listened() {
+	is "$(grep -c 'listen ok' "$SKS_DIR/web.log")" "$1"
+}
+
 @test "a helper that is stopped costs a second in all, by whomever it is asked" {
 	mkfifo "$SKS_DIR/go"
 	runs web root --engine seccomp -p '7777=7;7778=8' -- sh -c "read -r _ < $SKS_DIR/go
@@ -373,7 +378,8 @@ status_is() {
 	echo > "$SKS_DIR/go"
 	wait_until 10 sks_is_gone "$(pid_of web)"
 	kill -CONT "$(helper_pid)"
-	is "$(grep -c 'listen ok' "$SKS_DIR/web.log")" 4
+	# Each of the two processes comes to its end by itself.
+	wait_until 10 have_listened 4
 	has "$(log_of web)" 'does not answer'
 }
 
@@ -408,14 +414,16 @@ status_is() {
 # --- the supervisor's death ------------------------------------------------------------------------
 
 @test "the supervisor is killed, the one and the other, before the call: nothing is noticed" {
-	local which pid
+	local which pid victim
 	for which in active spare active; do
 		rm -f "$SKS_DIR/go"
 		mkfifo "$SKS_DIR/go"
 		runs web root --engine seccomp -p 7 -- sh -c "read -r _ < $SKS_DIR/go; exec $PROGS/stand web=tcp:0.0.0.0#7777"
 		pid=$(pid_of web)
 		wait_until 5 two_watch "$pid"
-		kill -KILL "$("$which" "$pid")"
+		victim=$("$which" "$pid")
+		kill -KILL "$victim"
+		wait_until 5 sks_is_gone "$victim"
 		wait_until 5 two_watch "$pid"
 		echo > "$SKS_DIR/go"
 		wait_until 5 says web ready
@@ -465,12 +473,18 @@ kill_both() {
 	wait_until 5 nobody_watches "$1"
 }
 
+names_differ() {
+	is "$(own_pids sksteer-watch | wc -l) $(own_pids sksteer-spare | wc -l)" '1 1'
+}
+
 @test "all that have the supervisor's name are killed: the other one has another, nothing is noticed" {
-	local name
+	local name victim
 	runs_two
 	for name in sksteer-watch sksteer-spare sksteer-watch; do
-		wait_until 5 is "$(own_pids sksteer-watch | wc -l) $(own_pids sksteer-spare | wc -l)" '1 1'
-		own_pids "$name" | xargs kill -KILL
+		wait_until 5 names_differ
+		victim=$(own_pids "$name")
+		kill -KILL "$victim"
+		wait_until 5 sks_is_gone "$victim" # else both might be gone with the next one
 		wait_until 5 two_watch "$(pid_of web)"
 	done
 	echo > "$SKS_DIR/go"

@@ -65,6 +65,7 @@ given_up() {
 	ctl unregister dns
 	wait_until 3 given_up 53
 	wait_until 3 given_up 77
+	wait_until 3 given_up 78
 	udp_sockets_are 1
 	verdict '0 right, 3 refused' 127.0.0.1#{53,77,78}
 }

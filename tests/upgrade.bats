@@ -172,6 +172,16 @@ nginx_daemon() {
 	sed -i 's/daemon off/daemon on/' "$SKS_DIR/$1.d/conf"
 }
 
+# first_has_ended NAME: a command that succeeds once the daemon's master is nobody's child whom we have
+# started.
+first_has_ended() {
+	cat <<- EOT
+		first=\$(sed -n 's/^started: process \([0-9]*\): .*/\1/p' $SKS_DIR/steps.log)
+		test -s $SKS_DIR/$1.d/pid &&
+			test "\$(ps -o ppid= -p "\$(cat $SKS_DIR/$1.d/pid)" | tr -d ' ')" != "\$first"
+	EOT
+}
+
 @test "upgrade: a daemon, whose first process has ended: its master is told to end" {
 	local CMD i old
 	need nginx
@@ -182,7 +192,7 @@ nginx_daemon() {
 	for i in 1 2 3; do
 		old=$(cat "$SKS_DIR/web$((i - 1)).d/pid")
 		nginx_daemon "web$i"
-		upgrade "web$i" --signal QUIT -- "${CMD[@]}"
+		upgrade "web$i" --signal QUIT --ready "$(first_has_ended "web$i")" -- "${CMD[@]}"
 		has_step "^moved: \"web\" is served by process $(cat "$SKS_DIR/web$i.d/pid")$"
 		has_step "^signalled: process $old, SIGQUIT$"
 		has_step "^ended: process $old$"
@@ -212,6 +222,19 @@ nginx_daemon() {
 	has_step '^note: nothing stands by for port 7778, where "web" listens now$'
 	reaches 127.0.0.1#{7,7777}=e
 	wait_until 2 reaches 127.0.0.1#{8,7778}=refused
+}
+
+# A server has a moment for its second listener: until then the old one serves that family.
+# bats test_tags=sanitize
+@test "upgrade: each family of a port is waited for, and one that does not come is named" {
+	stand old SKSTEER_LABEL=web SKSTEER_PORTS=7 a=tcp:0.0.0.0#7777 a6=tcp:::#7777,v6only
+	upgrade four -- "$PROGS/stand" b=tcp:0.0.0.0#7777
+	has_step '^note: nothing stands by for port 7777 by IPv6, where "web" listens now$'
+	reaches 127.0.0.1#{7,7777}=b ::1#{7,7777}=refused
+	upgrade dual -- "$PROGS/stand" c=tcp:::#7777
+	has_step '^note: nothing' && fail "$(cat "$SKS_DIR/steps.log")"
+	upgrade six -- "$PROGS/stand" d6=tcp:::#7777,v6only
+	has_step '^note: nothing stands by for port 7777 by IPv4, where "web" listens now$'
 }
 
 @test "upgrade: UDP" {
@@ -290,6 +313,7 @@ nginx_daemon() {
 	run -1 ctl upgrade web -- true
 	is "$output" "sksteerctl: upgrade: process $(started) stands by for \"web\" already"
 	kill "$(started)"
+	wait_until 5 sks_is_gone "$(started)"
 	upgrade next -- "$PROGS/stand" next=tcp:0.0.0.0#7777
 	reaches 127.0.0.1#{7,77,7777}=next
 }
@@ -322,15 +346,21 @@ nginx_daemon() {
 # --- drain --------------------------------------------------------------------------------------
 
 @test "upgrade: what a client is in the middle of is finished by the old one" {
-	local old
+	local old CMD
 	need /usr/bin/python3 curl
 	real old python
 	old=$(pid_of old)
 	head -c 40000000 /dev/urandom > "$SKS_DIR/old.d/large"
 	start_server client curl -sS --limit-rate 12M -o "$SKS_DIR/got" http://127.0.0.1/large
 	wait_until 5 test -s "$SKS_DIR/got"
-	upgraded python new
-	has_step '^waiting for 1 connection that the old instance holds, 10 s at most$'
+	# However long the new one takes to start.
+	kill -STOP "$(pid_of client)"
+	sks_command python new
+	begin_upgrade new -- "${CMD[@]}"
+	wait_until 20 has_step '^waiting for 1 connection that the old instance holds, 10 s at most$'
+	kill -CONT "$(pid_of client)"
+	wait_server upgrade 60
+	errors
 	has_step '^drained: the old instance holds no connection$'
 	has_step "^ended: process $old$"
 	wait_server client 10
@@ -454,7 +484,8 @@ fails() {
 	fails 1 "--ready: \"sleep 1000\" did not succeed within $seconds s: it never ended" \
 		--timeout "$seconds" --ready 'sleep 1000' -- "$LATE" new=tcp:0.0.0.0#7777
 	fails 1 '"bash" ended with status 4 before the move' --ready 'exit 1' -- \
-		sh -c 'timeout 1 "$0" "$@"; exit 4' "$LATE" new=tcp:0.0.0.0#7777
+		sh -c '"$1" "$2" & until grep -q "^standing by: " "$0/steps.log"; do sleep 0.02; done
+			kill "$!"; exit 4' "$SKS_DIR" "$LATE" new=tcp:0.0.0.0#7777
 	fails 1 '--ready: no TCP listener that could be asked stands by' --ready true -- \
 		"$LATE" new=udp:0.0.0.0#7777
 }
@@ -535,9 +566,9 @@ fails() {
 	start_server old env --ignore-signal=TERM LD_PRELOAD="$LIB" SKSTEER_SOCKET="$SOCKET" \
 		SKSTEER_LABEL=web SKSTEER_PORTS=7 "$PROGS/stand" old=tcp:0.0.0.0#7777
 	wait_sockets 1
-	upgrade new --timeout 1 -- "$PROGS/stand" new=tcp:0.0.0.0#7777 || status=$?
+	upgrade new --timeout 3 -- "$PROGS/stand" new=tcp:0.0.0.0#7777 || status=$?
 	is "$status" 1
-	errors "sksteerctl: upgrade: process $(pid_of old) has not ended within 1 s of SIGTERM"
+	errors "sksteerctl: upgrade: process $(pid_of old) has not ended within 3 s of SIGTERM"
 	reaches 127.0.0.1#{7,7777}=new
 }
 

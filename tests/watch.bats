@@ -130,7 +130,11 @@ closed web of root 0.0.0.0:7777/tcp process $(pid_of one) net-$(ns_ino)"
 	AS=nobody stand two SKSTEER_PORTS=any:2000 two=tcp:0.0.0.0#7776
 	AS=nobody NS=there stand far SKSTEER_PORTS=any:2000 far=tcp:0.0.0.0#7776
 	AS=user2 stand last SKSTEER_LABEL=last SKSTEER_PORTS=any:3000 last=tcp:0.0.0.0#7775
-	saw theirs .event registered
+	# Each of them is written by a process of its own.
+	saw all .pid "$(pid_of last)"
+	saw here .pid "$(pid_of last)"
+	saw mine .pid "$(pid_of two)"
+	saw theirs .pid "$(pid_of last)"
 	is "$(events all .pid | xargs)" "$(pid_of one) $(pid_of two) $(pid_of far) $(pid_of last)"
 	is "$(events here .pid | xargs)" "$(pid_of one) $(pid_of two) $(pid_of last)"
 	is "$(events mine .pid)" "$(pid_of two)"

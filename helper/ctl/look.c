@@ -57,6 +57,7 @@ static void read_socket(const struct json_object *object, struct sks_seen_socket
 		.proto = strcmp(sks_field_text(object, "protocol"), "udp") == 0 ? IPPROTO_UDP
 										: IPPROTO_TCP,
 		.v4 = strcmp(sks_field_text(object, "family"), "ipv6") != 0,
+		.v6 = strcmp(sks_field_text(object, "family"), "ipv4") != 0,
 		.port = (uint16_t)sks_field_number(object, "port"),
 		.bound = (uint16_t)sks_field_number(object, "bound_port"),
 		.ifindex = (uint32_t)sks_field_number(object, "ifindex"),

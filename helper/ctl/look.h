@@ -17,7 +17,7 @@ enum sks_seen_state { SKS_SEEN_SERVING, SKS_SEEN_STANDBY, SKS_SEEN_REPLACED };
 struct sks_seen_socket {
 	enum sks_seen_state state;
 	uint8_t proto;	/* IPPROTO_TCP or IPPROTO_UDP */
-	bool v4;	/* it serves IPv4, alone or too */
+	bool v4, v6;	/* the families that it serves */
 	uint16_t port;	/* that its server asked for, host order as all ports here */
 	uint16_t bound; /* that it is bound to */
 	uint32_t ifindex, inode;

@@ -217,13 +217,32 @@ int sks_upgrade_look(struct sks_upgrade *upgrade)
 	return 0;
 }
 
-static bool has_port(const struct sks_seen *seen, uint16_t port)
+static bool has_port(const struct sks_seen *seen, uint16_t port, bool v6)
 {
 	for (size_t i = 0; i < seen->n; i++) {
-		if (seen->sockets[i].proto == IPPROTO_TCP && seen->sockets[i].port == port)
+		const struct sks_seen_socket *socket = &seen->sockets[i];
+
+		if (socket->proto == IPPROTO_TCP && socket->port == port &&
+		    (v6 ? socket->v6 : socket->v4))
 			return true;
 	}
 	return false;
+}
+
+/*
+ * What the new instance does not have of a port: NULL is nothing, "" all of it. A server that has a
+ * listener for each family opens one after the other.
+ */
+static const char *missing_at(const struct sks_upgrade *upgrade, uint16_t port)
+{
+	bool v4 = has_port(&upgrade->fresh, port, false),
+	     v6 = has_port(&upgrade->fresh, port, true);
+	bool no_v4 = !v4 && has_port(&upgrade->old, port, false);
+	bool no_v6 = !v6 && has_port(&upgrade->old, port, true);
+
+	if (!no_v4 && !no_v6)
+		return NULL;
+	return !v4 && !v6 ? "" : no_v4 ? " by IPv4" : " by IPv6";
 }
 
 /* The TCP ports of the old instance that the new one does not have. Returns text. */
@@ -234,14 +253,16 @@ static const char *missing_ports(const struct sks_upgrade *upgrade, char text[12
 
 	*text = '\0';
 	for (size_t i = 0; i < upgrade->old.n && pos < 100; i++) {
-		const struct sks_seen_socket *socket = &upgrade->old.sockets[i];
+		uint16_t port = upgrade->old.sockets[i].port;
+		const char *what;
 
-		if (socket->proto != IPPROTO_TCP || has_port(&upgrade->fresh, socket->port) ||
-		    sks_port_set_has(&said, socket->port))
+		if (upgrade->old.sockets[i].proto != IPPROTO_TCP || sks_port_set_has(&said, port))
 			continue;
-		sks_port_set_add(&said, socket->port, socket->port);
-		pos += (size_t)snprintf(text + pos, 128 - pos, "%s%u", pos ? "," : "",
-					socket->port);
+		sks_port_set_add(&said, port, port);
+		what = missing_at(upgrade, port);
+		if (what)
+			pos += (size_t)snprintf(text + pos, 128 - pos, "%s%u%s", pos ? ", " : "",
+						port, what);
 	}
 	return text;
 }
