@@ -331,10 +331,9 @@ udp 40000-40100"
 }
 
 @test "precedence: a port that a wide range leaves out does not change who wins beside it" {
-	plain other other=tcp:0.0.0.0#3500
+	stand b SKSTEER_PORTS=3000-5000 b=tcp:0.0.0.0#3500
 	stand a SKSTEER_PORTS=2000-4000 a=tcp:0.0.0.0#1001
-	kill_server other
-	stand b SKSTEER_PORTS=3000-5000 b=tcp:0.0.0.0#1002
+	is "$(status_jq '[.services[] | .left_out[].ports] | join(" ")')" 3500
 	reaches 127.0.0.1#2000-3499=a 127.0.0.1#3500=b 127.0.0.1#3501-4000=a 127.0.0.1#4001-5000=b
 }
 
