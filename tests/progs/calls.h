@@ -4,6 +4,7 @@
 #define SKSTEER_TESTS_CALLS_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -14,12 +15,31 @@
 
 static int fd = -1;
 
+/* For how long the thread was kept waiting for a processor. */
+static long kept_waiting_ms(void)
+{
+	long file = syscall(SYS_openat, AT_FDCWD, "/proc/thread-self/schedstat", O_RDONLY);
+	unsigned long long delay = 0;
+	char buf[128] = "";
+
+	if (file < 0)
+		return 0;
+	if (syscall(SYS_read, file, buf, sizeof(buf) - 1) > 0)
+		sscanf(buf, "%*u %llu", &delay);
+	syscall(SYS_close, file);
+	return (long)(delay / 1000000);
+}
+
+/* Without what is up to whatever else runs. Never a cancellation point. */
 static long now_ms(void)
 {
+	int kept = errno;
 	struct timespec now;
+	long waited = kept_waiting_ms();
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	errno = kept;
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000 - waited;
 }
 
 /* Neither what a sandbox forbids nor a cancellation point, which would end a cancelled thread. */
