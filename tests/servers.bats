@@ -67,6 +67,7 @@ udp_answers() {
 
 @test "socat UDP-RECVFROM,fork: datagrams for a steered port arrive, and are answered" {
 	start_steered socat 53/udp socat UDP4-RECVFROM:5353,fork EXEC:cat
+	wait_sockets 1
 	wait_until 5 udp_answers 127.0.0.1 53 query
 	udp_answers 127.0.0.1 53 again
 	refused_udp 127.0.0.1 54
