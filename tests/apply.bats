@@ -394,6 +394,7 @@ while True:
         except OSError:
             tries += 1
             tries % 100 or print("refused", flush=True)'
+	wait_until 5 says storm refused
 	for round in {1..30}; do
 		AS=nobody apply other any:8080 and mine any:8081
 		is "$status" 0
@@ -422,15 +423,23 @@ time.sleep(1000)'
 	wait_until 60 says hold ready
 }
 
-# fastest N: the us that apply takes at best, of so many labels each of which has a range that yields.
+# helper_us: processor time of the helper and of its workers.
+helper_us() {
+	local pids
+	read -ra pids <<< "$(pids_of helper)"
+	printf '/proc/%s/schedstat\n' "${pids[@]}" | xargs cat | awk '{ ns += $1 } END { printf "%d\n", ns / 1000 }'
+}
+
+# fastest N: the us for which apply keeps the helper busy, at best, of so many labels each of which has
+# a range that yields. Not how long it takes: that is up to what else runs.
 fastest() {
 	local best=60000000 began took
 	jq -nc --argjson n "$1" '{ services: [range($n) | { label: "l\(.)", bindings: [
 		"127.0.0.1:\(40000 + 2 * .)-\(40001 + 2 * .)"] }] }' > "$SKS_DIR/list.json"
 	for _ in 1 2 3; do
-		began=${EPOCHREALTIME/[.,]/}
+		began=$(helper_us)
 		AS=nobody apply_file "$SKS_DIR/list.json" --dry-run
-		took=$((${EPOCHREALTIME/[.,]/} - began))
+		took=$(($(helper_us) - began))
 		is "$status:${#lines[@]}" "0:$1"
 		((took > best)) || best=$took
 	done
@@ -518,7 +527,7 @@ fastest() {
 		    conn.send(struct.pack("=HHiHHIQ464s", 3, 0, -71, 0, 0, 0, 0, b"malformed request"))
 	END
 	start_server old /usr/bin/python3 "$SKS_DIR/old.py" "$SOCKET"
-	wait_until 5 test -S "$SOCKET"
+	wait_until 5 accepts "$SOCKET"
 	apply web 80
 	fails "the helper at $SOCKET is of an earlier version, which has no apply: restart it"
 }

@@ -354,7 +354,7 @@ for port in 80, 0:
             sock.bind(("0.0.0.0", port))
     conn.close()
 ' "$SOCKET"
-	wait_until 5 test -S "$SOCKET"
+	wait_until 5 accepts "$SOCKET"
 	chmod 666 "$SOCKET"
 	export AS=nobody
 	binds "$INSTANCE" tcp4 bind=0.0.0.0#80

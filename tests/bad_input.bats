@@ -16,6 +16,7 @@ setup() {
 	serve web 7 0.0.0.0#7777
 	AS=nobody serve first 2000 0.0.0.0#7776
 	kill_server first
+	wait_until 5 helper_rests
 	FDS=$(open_fds "$(helper_pid)")
 }
 
@@ -252,19 +253,28 @@ END
 	unharmed
 }
 
+idle_has_come() {
+	not helper_rests || [[ -s $SKS_DIR/idle.log ]]
+}
+
 @test "bad input: a connection that says nothing is dropped, and others are served meanwhile" {
-	local began took
-	began=$(now_ms)
-	start_server idle /usr/bin/python3 "$PROGS/wire_probe.py" "$SOCKET" idle
-	wait_until 2 has_fds $((FDS + 1))
-	serve other 9 0.0.0.0#9999
-	took=$(($(now_ms) - began))
-	((took < 900 * SKS_SLOW))
+	local i
+	# On a busy machine its second may be over before the other has started, but not each time.
+	for i in {1..10}; do
+		: > "$SKS_DIR/idle.log"
+		start_server idle /usr/bin/python3 "$PROGS/wire_probe.py" "$SOCKET" idle
+		wait_until 5 idle_has_come
+		serve other 9 0.0.0.0#9999
+		[[ -s $SKS_DIR/idle.log ]] || break
+		((i < 10)) || fail 'the other waited for it'
+		wait_server idle
+		kill_server other
+	done
 	silent other
 	gets 127.0.0.1 9 other
 	wait_server idle
 	# After the second that a server would wait; a busy machine may be late.
-	is "$(sed 's/after [12]\.[0-9] s/in time/' "$SKS_DIR/idle.log")" \
+	is "$(sed 's/after [1-9]\.[0-9] s/in time/' "$SKS_DIR/idle.log")" \
 		'idle: no answer in time'
 	unharmed
 }

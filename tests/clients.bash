@@ -17,16 +17,20 @@ ask() {
 		printf "%s\n" "$line"' ask "$1" "$2" "${3:-hello}"
 }
 
-# ask_udp ADDRESS PORT [TEXT]: from an unconnected socket, so an answer from any port counts. Waits for
-# one, and then a moment for others that would be too many.
+# ask_udp ADDRESS PORT [TEXT [OPTION...]]: from an unconnected socket, so an answer from any port counts;
+# OPTION: of socat's. It waits for a first answer, and from then on $REST seconds for any more.
 ask_udp() {
+	local options
+	printf -v options ',%s' "${@:4}"
+	# A descriptor of its own for each end: bash takes those of a coprocess away when that ends.
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	in_ns timeout --signal=KILL $((5 * SKS_SLOW)) bash -c '
-		exec 9< <(exec socat -t "$2" - "$1" <<< "$3")
-		IFS= read -r -t "$2" line <&9 && printf "%s\n" "$line" &&
-		while IFS= read -r -t 0.2 line <&9; do printf "%s\n" "$line"; done
-		kill "$!" 2> /dev/null || :' \
-		ask_udp "UDP-DATAGRAM:$(sks_bracket "$1"):$2" $((2 * SKS_SLOW)) "${3:-hello}"
+		coproc socat -t "$1" - "$2"
+		copied=${COPROC[1]}
+		exec 8<&"${COPROC[0]}" 9>&"$copied" && printf "%s\n" "$3" >&9 &&
+			IFS= read -r line <&8 && printf "%s\n" "$line" &&
+			eval "exec 9>&- $copied>&-" && exec cat <&8' ask_udp "${REST:-0.5}" \
+		"UDP-DATAGRAM:$(sks_bracket "$1"):$2${4:+$options}" "${3:-hello}"
 }
 
 # tell_udp ADDRESS PORT [TEXT]: sends one datagram and waits for nothing.
@@ -57,6 +61,11 @@ refused_udp() {
 	said=$(echo | in_ns timeout --signal=KILL $((5 * SKS_SLOW)) socat -t 1 - \
 		"UDP:$(sks_bracket "$1"):$2" 2>&1) || :
 	has "$said" 'Connection refused'
+}
+
+# accepts PATH: somebody listens on that Unix socket. Its name is there before that.
+accepts() {
+	[[ -n $(in_ns ss -Hxl src "$1") ]]
 }
 
 # --- what it costs ------------------------------------------------------------------------------
@@ -92,9 +101,10 @@ wait_sockets() {
 	wait_until 5 sks_socket_count_is "$1"
 }
 
-# helper_rests: no client has a connection, and of what they have read nothing is open in the helper.
+# helper_rests: nobody in $NS has a connection to it (the kernel counts the accepted end as of the
+# client's namespace, too), and of what others have read nothing is open in it any more.
 helper_rests() {
-	[[ -z $(ss -Hx state connected src "$SOCKET") ]] &&
+	[[ -z $(in_ns ss -Hx state connected src "$SOCKET") ]] &&
 		[[ -z $(find "/proc/$(helper_pid)/fd" -lname '*sksteer-report*') ]]
 }
 

@@ -36,6 +36,15 @@ offered() {
 	done
 }
 
+# offered_pids LINE PID: that one, and at most those whose numbers begin with it, by each shell.
+offered_pids() {
+	local shell words
+	for shell in "${SHELLS[@]}"; do
+		words=$(offers "$shell" "$1$2")
+		[[ $words =~ ^"$1$2|"(\ "$2"[0-9]*)*$ && " ${words#*|} " == *" $2 "* ]] || fail "$shell: $words"
+	done
+}
+
 # options PROGRAM [VERB]: its options, as --help explains them.
 options() {
 	"$PROGS/$1" "${@:2}" --help |
@@ -83,8 +92,8 @@ row() {
 	offered 'sksteer-run --join=5 -l web --st' --strict
 	offered 'sksteerctl --netns ' blue
 	pid=$(ns_pid)
-	offered "sksteerctl register web --pid $pid" "$pid"
-	offered "sksteerctl weight web $pid" "$pid"
+	offered_pids 'sksteerctl register web --pid ' "$pid"
+	offered_pids 'sksteerctl weight web ' "$pid"
 	offered 'sksteerctl policy ' check explain
 	offered 'sksteerctl policy explain nobod' nobody
 	offered 'sksteerctl policy check polic' policy

@@ -469,9 +469,15 @@ blocks() {
 }
 
 @test "status --watch on a terminal draws over what it has shown; --json is an object after the other" {
+	local drawn
 	start_helper
 	echo_server web 7 web 7777
-	has "$(on_terminal 80 status --watch=1 '& sleep 1.5; kill -INT $!; wait $!')" $'\e[H\e[J'
+	in_ns env TERM=xterm SKSTEER_SOCKET="$SOCKET" timeout 20 script -qefc "$CTL status --watch=1" \
+		"$SKS_DIR/typed" < /dev/null > /dev/null 2>&1 3>&- &
+	drawn=$!
+	wait_until 10 grep -qF $'\e[H\e[J' "$SKS_DIR/typed"
+	kill -INT "$(own_pids sksteerctl)"
+	wait "$drawn"
 	start_server watch env SKSTEER_SOCKET="$SOCKET" "$CTL" status --watch=1 --json
 	wait_until 10 grep -q rates "$SKS_DIR/watch.log"
 	kill -TERM "$(pid_of watch)"

@@ -188,7 +188,7 @@ takes_damage() {
 	logs_damage 1
 	kill -KILL "$(pid_of there)"
 	delete_ns other
-	wait_until 2 not pins_are_there "$pins"
+	wait_until 10 not pins_are_there "$pins" # the kernel, too, takes its time
 	is "$(ctl status --all)" 'nothing is steered in any network namespace'
 }
 

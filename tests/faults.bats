@@ -81,6 +81,7 @@ fails_at() {
 	shift 2
 	for ((i = 1; i <= max; i++)); do
 		before=$(log_lines)
+		wait_until 5 helper_rests
 		fds=$(count_descriptors)
 		plan fail "$step" "$i"
 		serve "web$i" 7 0.0.0.0#7777
@@ -94,7 +95,7 @@ fails_at() {
 		has "$(log_of "web$i")" "$*"
 		has "$(log_since "$before")" "$*"
 		(($(log_since "$before" | wc -l) <= 12)) || fail "$(log_since "$before")"
-		is "$(count_descriptors)" "$fds"
+		wait_until 2 has_descriptors "$fds"
 		kill_server "web$i"
 	done
 	fail 'it never came through'
@@ -176,7 +177,7 @@ keeps_all() {
 	is "$(status_of_all)" "$before"
 	is "$(new_pins)" ''
 	is "$(entries rules4)" 64
-	is "$(count_descriptors)" "$fds"
+	wait_until 2 has_descriptors "$fds"
 	gets 127.0.0.1 7 web
 	gets 127.0.5.1 20005 web
 	refused 127.0.20.1 20020
@@ -186,6 +187,7 @@ keeps_all() {
 @test "growth fails at any step: what was steered stays, it is said why, and later it succeeds" {
 	local step i fds
 	begin_growth
+	wait_until 5 helper_rests
 	fds=$(count_descriptors)
 	storm web 127.0.0.1 7
 	for step in map:'failed to create: Cannot allocate memory' mmap:'Cannot allocate memory' \
@@ -202,7 +204,7 @@ keeps_all() {
 	ctl bind web "$(rules 10 90)"
 	is "$(entries rules4)" 256
 	is "$(bound web)" 101
-	is "$(count_descriptors)" "$fds"
+	wait_until 2 has_descriptors "$fds"
 	gets 127.0.20.1 20020 web
 	gets 127.0.99.1 20099 web
 	end_storm
@@ -219,6 +221,7 @@ keeps_all() {
 	done
 	act many SKSTEER_LABEL=many SKSTEER_PORTS=any:7
 	does many "${opens[@]}"
+	wait_until 5 helper_rests
 	fds=$(count_descriptors)
 	plan fail run 1
 	act more SKSTEER_LABEL=more SKSTEER_PORTS=any:9

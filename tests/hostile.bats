@@ -15,6 +15,7 @@ setup() {
 	start_helper
 	# The first registration opens the namespace's maps, for as long as the helper lives.
 	serve web 7 0.0.0.0#7777
+	wait_until 5 helper_rests
 	FDS=$(open_fds "$(helper_pid)")
 	MEMORY=$(memory)
 }

@@ -45,12 +45,6 @@ end_rush() {
 	((rate * SKS_SLOW >= ${2:-0})) || fail "$(log_of "$1")"
 }
 
-# slowest NAME: how many milliseconds its slowest connection took. One that is lost on its way is
-# tried again by the kernel after a second.
-slowest() {
-	sed -n 's/.* the slowest \([0-9]*\) ms/\1/p' "$SKS_DIR/$1.log"
-}
-
 # answered NAME WHO: how often that one did, in a storm that has ended.
 answered() {
 	sed -n "s/^$2 answered //p" "$SKS_DIR/$1.log" | grep . || echo 0

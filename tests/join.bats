@@ -172,8 +172,7 @@ shares() {
 
 # from_port PORT: who answers it by UDP.
 from_port() {
-	echo who | in_ns timeout --signal=KILL $((5 * SKS_SLOW)) socat -t 0.1 - \
-		"UDP-DATAGRAM:127.0.0.1:53,bind=127.0.0.1:$1" | cut -d ' ' -f 1
+	REST=0.1 ask_udp 127.0.0.1 53 who "bind=127.0.0.1:$1" | cut -d ' ' -f 1
 }
 
 @test "join: without the helper the weights go on, and one that dies leaves nobody refused" {

@@ -72,13 +72,14 @@ kernel_is() {
 }
 
 # wait_until SECONDS CMD...: polls every 20 ms until CMD succeeds; fails, and says so, when it never does.
+# Time alone says nothing: a machine that stands still in between lets CMD hardly be tried.
 wait_until() {
-	local deadline now
+	local deadline now tries=0
 	deadline=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000 * SKS_SLOW))
 	shift
 	until "$@" > /dev/null 2>&1; do
-		now=${EPOCHREALTIME/[.,]/}
-		((now < deadline)) || fail "waited in vain for: $*" || return
+		now=${EPOCHREALTIME/[.,]/} tries=$((tries + 1))
+		((now < deadline || tries < 20)) || fail "waited in vain for: $*" || return
 		sleep 0.02
 	done
 }

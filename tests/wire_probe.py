@@ -387,7 +387,7 @@ def leave_behind(*records):
         conn.close()
     began = time.monotonic()
     ask(request(STATUS, b""))
-    return "in time" if time.monotonic() - began < 1 else "late"
+    return "in time" if time.monotonic() - began < NEVER / 6 else "late"
 
 
 @case

@@ -15,31 +15,31 @@
 
 static int fd = -1;
 
-/* How long this thread has waited for a processor in its life; 0 where it can't be known. */
-static long machine_ms(void)
+/* For how long the thread was kept waiting for a processor. */
+static long kept_waiting_ms(void)
 {
-	/* No cancellation points, as below. */
-	int stat = (int)syscall(SYS_openat, AT_FDCWD, "/proc/thread-self/schedstat",
-				O_RDONLY | O_CLOEXEC);
-	unsigned long long delay_ns = 0;
-	char text[64] = "";
+	long file = syscall(SYS_openat, AT_FDCWD, "/proc/thread-self/schedstat", O_RDONLY);
+	unsigned long long delay = 0;
+	char buf[128] = "";
 
-	if (stat < 0)
+	if (file < 0)
 		return 0;
-	if (syscall(SYS_read, stat, text, sizeof(text) - 1) <= 0 ||
-	    sscanf(text, "%*u %llu", &delay_ns) != 1)
-		delay_ns = 0;
-	syscall(SYS_close, stat);
-	return (long)(delay_ns / 1000000);
+	if (syscall(SYS_read, file, buf, sizeof(buf) - 1) > 0)
+		sscanf(buf, "%*u %llu", &delay);
+	syscall(SYS_close, file);
+	return (long)(delay / 1000000);
 }
 
-/* Of a clock that stands while a busy machine keeps us waiting: a call is to be judged, not that. */
+/* Without what is up to whatever else runs. Never a cancellation point. */
 static long now_ms(void)
 {
+	int kept = errno;
 	struct timespec now;
+	long waited = kept_waiting_ms();
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000 - machine_ms();
+	errno = kept;
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000 - waited;
 }
 
 /* Neither what a sandbox forbids nor a cancellation point, which would end a cancelled thread. */

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -244,6 +245,28 @@ static size_t dump(int netns, uint8_t proto, uint32_t states, uint16_t port,
 		       : 0;
 }
 
+/* What has been sent through the loopback need not have arrived: on a busy machine a thread of the
+ * kernel's does that.
+ */
+static void wait_queue(int listener, unsigned int n)
+{
+	struct tcp_info info = { 0 };
+
+	for (int ms = 0; info.tcpi_unacked != n; ms++) {
+		need(ms < 5000 && !usleep(1000), "connections that wait");
+		need(!getsockopt(listener, IPPROTO_TCP, TCP_INFO, &info,
+				 &(socklen_t){ sizeof(info) }),
+		     "TCP_INFO");
+	}
+}
+
+static void wait_event(int fd, short events)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+
+	need(poll(&p, 1, 5000) == 1 && p.revents & events, "what was sent");
+}
+
 static void check_queue(int netns)
 {
 	int sock = make(SOCK_STREAM, PORT, 8), stranger = make(SOCK_STREAM, PORT + 1, 8);
@@ -254,6 +277,7 @@ static void check_queue(int netns)
 
 	need(!getsockopt(sock, SOL_SOCKET, SO_COOKIE, &cookie, &(socklen_t){ sizeof(cookie) }),
 	     "SO_COOKIE");
+	wait_queue(sock, 2);
 	tap_check(dump(netns, IPPROTO_TCP, 1u << TCP_LISTEN, PORT, &list) == 1 &&
 			  list.conns[0].cookie == cookie && list.conns[0].queue == 2 &&
 			  list.conns[0].inode == inode_of(sock),
@@ -265,6 +289,7 @@ static void check_queue(int netns)
 		  "one that waits, and one that a process holds");
 	sks_conns_free(&list);
 	shutdown(clients[0], SHUT_WR);
+	wait_event(accepted, POLLRDHUP);
 	dump(netns, IPPROTO_TCP, 1u << TCP_ESTABLISHED | 1u << TCP_CLOSE_WAIT, PORT, &list);
 	conn = find(&list, inode_of(accepted));
 	tap_check(list.n == 2 && conn && conn->state == TCP_CLOSE_WAIT && conn->family == AF_INET &&
@@ -279,6 +304,17 @@ static void check_queue(int netns)
 	close(clients[1]);
 	close(sock);
 	close(stranger);
+}
+
+static bool is_half_open(int netns)
+{
+	const struct sks_port_range range = { PORT, PORT };
+	struct sks_conn_list list = { 0 };
+	bool ret = !sks_diag_conns(netns, IPPROTO_TCP, 1u << TCP_SYN_RECV, &range, true, &list) &&
+		   list.n;
+
+	sks_conns_free(&list);
+	return ret;
 }
 
 /* The listener's answer to a SYN is lost, so that the connection stays half open. */
@@ -298,6 +334,8 @@ static void check_half_open(int netns)
 	need(client >= 0 && connect(client, (struct sockaddr *)&addr, sizeof(addr)) < 0 &&
 		     errno == EINPROGRESS && !getsockname(client, (struct sockaddr *)&from, &len),
 	     "connect");
+	for (int ms = 0; ms < 5000 && !is_half_open(netns); ms++)
+		usleep(1000);
 	tap_check(dump(netns, IPPROTO_TCP, 1u << TCP_SYN_RECV, PORT, &list) == 1 &&
 			  list.conns[0].state == TCP_SYN_RECV && !list.conns[0].inode &&
 			  list.conns[0].remote_port == ntohs(from.sin_port),
@@ -317,6 +355,7 @@ static void check_udp(int netns)
 	struct sks_conn_list list = { 0 };
 
 	need(send(client, "12345", 5, 0) == 5, "send");
+	wait_event(sock, POLLIN);
 	tap_check(dump(netns, IPPROTO_UDP, 1u << TCP_CLOSE, PORT, &list) == 1 &&
 			  list.conns[0].queue > 0 && list.conns[0].inode == inode_of(sock),
 		  "datagrams that wait");
