@@ -48,7 +48,7 @@ struct recent {
 } __attribute__((aligned(64)));
 
 struct shared {
-	_Atomic uint32_t processes;
+	_Atomic uint32_t processes, turn;
 	struct bucket buckets[BUCKETS];
 };
 
@@ -75,6 +75,11 @@ struct sks_asked *sks_asked_map(void)
 	/* Where the kernel can't (before 4.14), a forked child's threads pass for the parent's. */
 	(void)sks_raw(SYS_madvise, &asked->process, 4096, MADV_WIPEONFORK);
 	return asked;
+}
+
+_Atomic uint32_t *sks_asked_turn(struct sks_asked *asked)
+{
+	return &asked->shared->turn;
 }
 
 static uint32_t this_thread(struct sks_asked *asked)
@@ -304,18 +309,6 @@ void sks_asked_note(struct sks_asked *asked, uint16_t port, const struct sks_end
 		note_recent(asked, port, &entry, name);
 }
 
-/* Is that an entry of the peer which an answer can be to? */
-static bool fits(const struct bucket *bucket, int i, uint32_t tag, uint16_t port,
-		 const struct sks_endpoint *peer, const struct sks_hints *hints)
-{
-	const struct entry *entry = &bucket->entries[i];
-
-	return is_of(bucket, i, tag, port, peer) &&
-	       entry->check == check_of(&entry->peer, &entry->where) &&
-	       (!hints->has_source || sks_endpoint_same_address(&entry->where, &hints->source)) &&
-	       (!hints->where || sks_endpoint_equal(&entry->where, hints->where));
-}
-
 /*
  * A bucket's best answer, or NULL; sks_version_holds() says whether it is to be believed. A thread
  * answers what it has received itself: unless all of that is answered, and what came last is not.
@@ -329,7 +322,11 @@ static struct entry *find(struct bucket *bucket, uint32_t tag, uint16_t port,
 	for (int i = 0; i < WAYS; i++) {
 		struct entry *entry = &bucket->entries[i];
 
-		if (!fits(bucket, i, tag, port, peer, hints))
+		if (!is_of(bucket, i, tag, port, peer) ||
+		    entry->check != check_of(&entry->peer, &entry->where) ||
+		    (hints->has_source &&
+		     !sks_endpoint_same_address(&entry->where, &hints->source)) ||
+		    (hints->where && !sks_endpoint_equal(&entry->where, hints->where)))
 			continue;
 		if (!last || is_later(entry->when, last->when))
 			last = entry;
@@ -392,8 +389,9 @@ void sks_asked_answered(struct sks_asked *asked, uint16_t port, const struct sks
 
 	if (recent && !recent->answered)
 		recent->answered = true;
-	if (entry && copy.open)
+	if (!entry)
+		return;
+	if (copy.open)
 		entry->open = copy.open - 1;
-	if (entry && copy.thread != this_thread(asked))
-		entry->thread = this_thread(asked);
+	entry->thread = this_thread(asked);
 }

@@ -28,6 +28,9 @@ struct sks_hints {
 /* Maps it; NULL: there is no memory. It stays as long as the process. */
 struct sks_asked *sks_asked_map(void);
 
+/* A word for connect.c, 0 at first: who moves what waits. */
+_Atomic uint32_t *sks_asked_turn(struct sks_asked *asked);
+
 /*
  * The peer has sent to that address and port, and it came by the server's port. name: where the
  * server has got the peer's address, or NULL. needed: also where nothing else is known of the peer.

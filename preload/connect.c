@@ -133,20 +133,21 @@ static struct sks_endpoint own_port(const struct move *move)
 static uint32_t await_turn(void)
 {
 	uint32_t me = (uint32_t)sks_raw(SYS_gettid), nobody;
+	_Atomic uint32_t *turn = sks_asked_turn(sks_udp->asked);
 
 	for (int naps = 0; naps < NAPS; naps++) {
 		nobody = 0;
-		if (atomic_compare_exchange_strong(sks_udp->turn, &nobody, me))
+		if (atomic_compare_exchange_strong(turn, &nobody, me))
 			return me;
 		sks_pause_us(100);
 	}
-	*sks_udp->turn = me;
+	*turn = me;
 	return me;
 }
 
 static void end_turn(uint32_t me)
 {
-	(void)atomic_compare_exchange_strong(sks_udp->turn, &me, 0);
+	(void)atomic_compare_exchange_strong(sks_asked_turn(sks_udp->asked), &me, 0);
 }
 
 /* From when it is connected to the peer, nothing more comes to the other one. */

@@ -97,11 +97,11 @@ static void set(int fd, const struct sks_dgram *dgram, uint32_t flags)
 /* Before the memory is there, nobody may note anything. */
 static bool has_memory(void)
 {
-	if (!sks_udp->turn)
-		sks_udp->turn = sks_memory_map(sizeof(*sks_udp->turn), MAP_SHARED);
-	if (!sks_udp->asked && sks_udp->turn)
-		sks_udp->asked = sks_asked_map();
-	return sks_udp->asked;
+	struct sks_asked *asked = sks_udp->asked;
+
+	if (!asked)
+		sks_udp->asked = asked = sks_asked_map();
+	return asked;
 }
 
 void sks_dgram_adopt(int fd, uint64_t token)

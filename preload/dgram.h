@@ -48,7 +48,6 @@ struct sks_dgram {
 
 struct sks_udp {
 	struct sks_asked *asked;
-	_Atomic uint32_t *turn; /* to move what waits (connect.c): the thread's, or 0; shared */
 	_Atomic uint32_t receives;
 	_Atomic uint32_t end; /* no descriptor at or beyond was ever looked at */
 	_Atomic int32_t pid;  /* whose sockets of ours these are: not a vfork(2)ed child's */
