@@ -211,12 +211,15 @@ static bool move_over(struct move *move)
 	return done;
 }
 
-/* A descriptor more of the server's own socket, or 0. */
+/*
+ * A descriptor more of the server's own socket, or 0. A forked child that connects it (socat) has
+ * done so for good: what it kept would be registered as long as it lives.
+ */
 static int keep(const struct sks_dgram *dgram, int fd)
 {
 	long kept;
 
-	if (!(dgram->flags & SKS_DGRAM_ASKER))
+	if (!(dgram->flags & SKS_DGRAM_ASKER) || sks_raw(SYS_getpid) != dgram->pid)
 		return 0;
 	kept = sks_raw(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3);
 	return kept < 0 ? 0 : sks_reply_socket_move_up((int)kept);

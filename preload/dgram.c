@@ -62,6 +62,7 @@ static bool read_socket(int fd, struct sks_dgram *ret_dgram, uint32_t *ret_flags
 	    (sks_endpoint_is_v4(&dgram.bound) || !memcmp(dgram.bound.addr, none, 12)))
 		flags |= SKS_DGRAM_WILDCARD;
 	dgram.port = dgram.bound.port;
+	dgram.pid = (int32_t)sks_raw(SYS_getpid);
 	*ret_dgram = dgram;
 	*ret_flags = flags;
 	return true;
@@ -86,6 +87,7 @@ static void set(int fd, const struct sks_dgram *dgram, uint32_t flags)
 	entry->cookie = dgram->cookie;
 	entry->token = dgram->token;
 	entry->bound = dgram->bound;
+	entry->pid = dgram->pid;
 	entry->original = dgram->original;
 	entry->original_cookie = dgram->original_cookie;
 	entry->epoll = dgram->epoll;

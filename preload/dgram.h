@@ -36,6 +36,7 @@ struct sks_dgram {
 	uint64_t cookie; /* SO_COOKIE */
 	uint64_t token;	 /* that the helper gave for it */
 	struct sks_endpoint bound;
+	int32_t pid; /* the process that bound it, or was executed with it */
 	/* CONNECTED: the server's own socket, out of the way, for when it connects otherwise; or 0.
 	 */
 	int original;
