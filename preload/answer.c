@@ -181,11 +181,12 @@ static long answer(struct sks_dgram *dgram, int fd, const struct msghdr *msg, in
 	enum sks_way way = sks_answer_choose(dgram, fd, msg, flags, &where);
 	long ret = -EOPNOTSUPP;
 
+	/* Before the peer has it, and asks anew. */
+	sks_answer_given(dgram, msg, &where);
 	if (way == SKS_FROM_ADDRESS)
 		ret = send_from_address(fd, msg, &where, flags);
 	else if (way == SKS_FROM_PORT)
 		ret = send_from_port(dgram, fd, msg, &where, flags);
-	sks_answer_given(dgram, msg, &where);
 	*ret_as_it_is = is_no_way(ret);
 	return ret;
 }

@@ -18,7 +18,7 @@ enum sks_way {
 /* How a message is to go, and where that was asked; port 0: that is not known. */
 enum sks_way sks_answer_choose(struct sks_dgram *dgram, int fd, const struct msghdr *msg, int flags,
 			       struct sks_endpoint *ret_where);
-/* It is on its way. */
+/* It is answered so. */
 void sks_answer_given(const struct sks_dgram *dgram, const struct msghdr *msg,
 		      const struct sks_endpoint *where);
 

@@ -104,7 +104,7 @@ static int send_first(struct sks_dgram *dgram, int fd, struct mmsghdr *msg, int 
 static int send_some(struct sks_dgram *dgram, int fd, struct mmsghdr *msgs, unsigned int n,
 		     int flags)
 {
-	struct run run;
+	struct run run = { .n = 0 };
 	long sent = -1;
 
 	if (!sks_dgram_may_read(fd, msgs, (n < BATCH ? n : BATCH) * sizeof(*msgs)))

@@ -391,7 +391,10 @@ void sks_asked_answered(struct sks_asked *asked, uint16_t port, const struct sks
 		recent->answered = true;
 	if (!entry)
 		return;
-	if (copy.open)
+	if (copy.thread != this_thread(asked)) {
+		entry->thread = this_thread(asked);
+		entry->open = 0; /* it has received none */
+	} else if (copy.open) {
 		entry->open = copy.open - 1;
-	entry->thread = this_thread(asked);
+	}
 }
