@@ -185,6 +185,16 @@ static void test_threads(void)
 	become(2);
 	answered_at(&peer, 53, NULL);
 	is_port("of two one is answered: a thread answers its own", port_of(&peer, NULL), 53);
+	become(1);
+	note_at(&peer, 53, NULL);
+	note_at(&peer, 53, NULL);
+	become(3);
+	answered_at(&peer, 53, NULL);
+	become(1);
+	note_at(&peer, 77, NULL);
+	become(3);
+	is_port("one of two is answered by who received none: what came last", port_of(&peer, NULL),
+		77);
 	for (uint32_t i = 10; i < 20; i++) {
 		become(1);
 		note_at(&peer, 53, NULL);
