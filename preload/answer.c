@@ -43,6 +43,7 @@ enum sks_way sks_answer_choose(struct sks_dgram *dgram, int fd, const struct msg
 	struct sks_hints hints = { 0 };
 	struct sks_endpoint peer;
 
+	ret_where->port = 0;
 	if (is_its_own(dgram, flags) || !may_read(fd, msg) ||
 	    !sks_endpoint_from(&peer, msg->msg_name, msg->msg_namelen))
 		return SKS_AS_IT_IS;
@@ -59,6 +60,15 @@ enum sks_way sks_answer_choose(struct sks_dgram *dgram, int fd, const struct msg
 		return SKS_AS_IT_IS;
 	}
 	return ret_where->port == dgram->port ? SKS_FROM_ADDRESS : SKS_FROM_PORT;
+}
+
+void sks_answer_given(const struct sks_dgram *dgram, const struct msghdr *msg,
+		      const struct sks_endpoint *where)
+{
+	struct sks_endpoint peer;
+
+	if (where->port && sks_endpoint_from(&peer, msg->msg_name, msg->msg_namelen))
+		sks_asked_answered(sks_udp->asked, dgram->port, &peer, where, msg->msg_name);
 }
 
 static long send_from(int sock, const struct msghdr *msg, const struct sks_endpoint *where,
@@ -167,16 +177,16 @@ static long send_from_port(struct sks_dgram *dgram, int fd, const struct msghdr 
 static long answer(struct sks_dgram *dgram, int fd, const struct msghdr *msg, int flags,
 		   bool *ret_as_it_is)
 {
-	struct sks_endpoint where = { .port = 0 };
+	struct sks_endpoint where;
 	enum sks_way way = sks_answer_choose(dgram, fd, msg, flags, &where);
 	long ret = -EOPNOTSUPP;
 
+	/* Before the peer has it, and asks anew. */
+	sks_answer_given(dgram, msg, &where);
 	if (way == SKS_FROM_ADDRESS)
 		ret = send_from_address(fd, msg, &where, flags);
 	else if (way == SKS_FROM_PORT)
 		ret = send_from_port(dgram, fd, msg, &where, flags);
-	if (way != SKS_AS_IT_IS)
-		sks_asked_answered(sks_udp->asked, msg->msg_name);
 	*ret_as_it_is = is_no_way(ret);
 	return ret;
 }

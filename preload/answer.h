@@ -15,9 +15,12 @@ enum sks_way {
 	SKS_FROM_PORT,	  /* by a reply socket */
 };
 
-/* How a message is to go, and (unless as it is) from where. */
+/* How a message is to go, and where that was asked; port 0: that is not known. */
 enum sks_way sks_answer_choose(struct sks_dgram *dgram, int fd, const struct msghdr *msg, int flags,
 			       struct sks_endpoint *ret_where);
+/* It is answered so. */
+void sks_answer_given(const struct sks_dgram *dgram, const struct msghdr *msg,
+		      const struct sks_endpoint *where);
 
 /* As sendmsg(2), by the socket that the entry is about, whatever the server calls. */
 ssize_t sks_answer(struct sks_dgram *dgram, int fd, const struct msghdr *msg, int flags);

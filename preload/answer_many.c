@@ -74,9 +74,19 @@ static long send_run(struct sks_dgram *dgram, int fd, struct mmsghdr *msgs, cons
 	sent = malformed ? -EOPNOTSUPP : sks_raw(SYS_sendmmsg, reply->fd, real, run->n, flags);
 	for (long i = 0; i < sent; i++) {
 		msgs[i].msg_len = real[i].msg_len;
-		sks_asked_answered(sks_udp->asked, msgs[i].msg_hdr.msg_name);
+		sks_answer_given(dgram, &msgs[i].msg_hdr, &run->where[i]);
 	}
 	sks_reply_socket_put(reply, false);
+	return sent;
+}
+
+static int send_as_it_is(struct sks_dgram *dgram, int fd, struct mmsghdr *msgs,
+			 const struct run *run, int flags)
+{
+	int sent = sks_real_sendmmsg(fd, msgs, run->n, flags);
+
+	for (int i = 0; i < sent; i++)
+		sks_answer_given(dgram, &msgs[i].msg_hdr, &run->where[i]);
 	return sent;
 }
 
@@ -94,14 +104,14 @@ static int send_first(struct sks_dgram *dgram, int fd, struct mmsghdr *msg, int 
 static int send_some(struct sks_dgram *dgram, int fd, struct mmsghdr *msgs, unsigned int n,
 		     int flags)
 {
-	struct run run;
+	struct run run = { .n = 0 };
 	long sent = -1;
 
 	if (!sks_dgram_may_read(fd, msgs, (n < BATCH ? n : BATCH) * sizeof(*msgs)))
 		return sks_real_sendmmsg(fd, msgs, n, flags);
 	find_run(dgram, fd, msgs, n, flags, &run);
 	if (run.way == SKS_AS_IT_IS)
-		return sks_real_sendmmsg(fd, msgs, run.n, flags);
+		return send_as_it_is(dgram, fd, msgs, &run, flags);
 	if (run.way == SKS_FROM_PORT && run.n > 1)
 		sent = send_run(dgram, fd, msgs, &run, flags);
 	return sent > 0 ? (int)sent : send_first(dgram, fd, msgs, flags);

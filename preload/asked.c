@@ -18,9 +18,10 @@
 struct entry {
 	struct sks_endpoint peer;
 	struct sks_endpoint where;
-	uint32_t thread;
-	uint32_t when;	/* by the bucket's clock */
-	uint32_t check; /* of peer and where: see is_whole() */
+	uint32_t thread; /* that received it last, or answered */
+	uint32_t when;	 /* by the bucket's clock */
+	uint32_t check;	 /* of peer and where */
+	uint32_t open;	 /* so many of its datagrams nobody has answered yet */
 };
 
 struct bucket {
@@ -47,7 +48,7 @@ struct recent {
 } __attribute__((aligned(64)));
 
 struct shared {
-	_Atomic uint32_t processes;
+	_Atomic uint32_t processes, turn;
 	struct bucket buckets[BUCKETS];
 };
 
@@ -74,6 +75,11 @@ struct sks_asked *sks_asked_map(void)
 	/* Where the kernel can't (before 4.14), a forked child's threads pass for the parent's. */
 	(void)sks_raw(SYS_madvise, &asked->process, 4096, MADV_WIPEONFORK);
 	return asked;
+}
+
+_Atomic uint32_t *sks_asked_turn(struct sks_asked *asked)
+{
+	return &asked->shared->turn;
 }
 
 static uint32_t this_thread(struct sks_asked *asked)
@@ -206,11 +212,18 @@ static bool is_later(uint32_t a, uint32_t b)
 	return (int32_t)(a - b) > 0;
 }
 
-/* The entry to write: the very same, else a free one, else the one that is oldest. */
+static bool is_same(const struct bucket *bucket, int i, uint32_t tag, uint16_t port,
+		    const struct entry *entry)
+{
+	return is_of(bucket, i, tag, port, &entry->peer) &&
+	       sks_endpoint_equal(&bucket->entries[i].where, &entry->where);
+}
+
+/* The entry to write: the very same, another thread's that is answered, a free one, the oldest. */
 static int place_for(const struct bucket *bucket, uint32_t tag, uint16_t port,
 		     const struct entry *entry, bool *ret_known)
 {
-	int oldest = 0, is_free = -1;
+	int oldest = 0, is_free = -1, closed = -1;
 
 	*ret_known = false;
 	for (int i = 0; i < WAYS; i++) {
@@ -220,45 +233,42 @@ static int place_for(const struct bucket *bucket, uint32_t tag, uint16_t port,
 			is_free = i;
 			continue;
 		}
-		if (is_of(bucket, i, tag, port, &entry->peer)) {
+		if (is_of(bucket, i, tag, port, &entry->peer))
 			*ret_known = true;
-			if (other->thread == entry->thread &&
-			    sks_endpoint_equal(&other->where, &entry->where))
+		if (is_same(bucket, i, tag, port, entry)) {
+			if (other->thread == entry->thread)
 				return i;
+			if (!other->open)
+				closed = i;
 		}
 		if (is_later(bucket->entries[oldest].when, other->when) || !bucket->tags[oldest])
 			oldest = i;
 	}
-	return is_free >= 0 ? is_free : oldest;
-}
-
-void sks_asked_answered(struct sks_asked *asked, const void *name)
-{
-	struct recent *recent = find_place(set_of(asked, name), name);
-
-	if (recent && !recent->answered)
-		recent->answered = true;
+	return closed >= 0 ? closed : is_free >= 0 ? is_free : oldest;
 }
 
 /*
- * Is it what came last of all, so that there is nothing to write? Seldom wrong, and then harmless.
- * *ret_when: when that was.
+ * Is it what came last of all, so that there is nothing to write but that it came once more? Seldom
+ * wrong, and then harmless. *ret_when: when that was.
  */
 static bool is_noted(struct bucket *bucket, uint32_t tag, uint16_t port, const struct entry *entry,
 		     uint32_t *ret_when)
 {
 	uint32_t version = sks_version_read(&bucket->version);
-	bool noted = false;
+	struct entry *noted = NULL;
 
 	for (int i = 0; !noted && i < WAYS; i++) {
-		const struct entry *other = &bucket->entries[i];
+		struct entry *other = &bucket->entries[i];
 
-		noted = other->when == bucket->clock && other->thread == entry->thread &&
-			is_of(bucket, i, tag, port, &entry->peer) &&
-			sks_endpoint_equal(&other->where, &entry->where);
+		if (other->when == bucket->clock && other->thread == entry->thread &&
+		    is_same(bucket, i, tag, port, entry))
+			noted = other;
 		*ret_when = other->when;
 	}
-	return sks_version_holds(&bucket->version, version) && noted;
+	if (!sks_version_holds(&bucket->version, version) || !noted)
+		return false;
+	noted->open++;
+	return true;
 }
 
 /* entry->when is set where it is noted. */
@@ -278,6 +288,8 @@ static void note(struct bucket *bucket, uint32_t tag, uint16_t port, struct entr
 	i = place_for(bucket, tag, port, entry, &known);
 	if (known || needed) {
 		entry->when = ++bucket->clock;
+		entry->open = is_same(bucket, i, tag, port, entry) ? bucket->entries[i].open + 1
+								   : 1;
 		bucket->tags[i] = tag;
 		bucket->entries[i] = *entry;
 		bucket->entries[i].peer.reserved = port;
@@ -297,54 +309,55 @@ void sks_asked_note(struct sks_asked *asked, uint16_t port, const struct sks_end
 		note_recent(asked, port, &entry, name);
 }
 
-/* Of two entries, the one that is the better answer. */
-static const struct entry *better(const struct entry *a, const struct entry *b, uint32_t thread)
+/*
+ * A bucket's best answer, or NULL; sks_version_holds() says whether it is to be believed. A thread
+ * answers what it has received itself: unless all of that is answered, and what came last is not.
+ */
+static struct entry *find(struct bucket *bucket, uint32_t tag, uint16_t port,
+			  const struct sks_endpoint *peer, const struct sks_hints *hints,
+			  uint32_t thread)
 {
-	if (!a || (a->thread == thread) != (b->thread == thread))
-		return a && a->thread == thread ? a : b;
-	return is_later(b->when, a->when) ? b : a;
-}
-
-/* A bucket's best answer; sks_version_holds() says whether it is to be believed. */
-static bool find(const struct bucket *bucket, uint32_t tag, uint16_t port,
-		 const struct sks_endpoint *peer, const struct sks_hints *hints, uint32_t thread,
-		 struct entry *ret_entry)
-{
-	const struct entry *best = NULL;
+	struct entry *own = NULL, *last = NULL;
 
 	for (int i = 0; i < WAYS; i++) {
-		const struct entry *entry = &bucket->entries[i];
+		struct entry *entry = &bucket->entries[i];
 
 		if (!is_of(bucket, i, tag, port, peer) ||
 		    entry->check != check_of(&entry->peer, &entry->where) ||
 		    (hints->has_source &&
-		     !sks_endpoint_same_address(&entry->where, &hints->source)))
+		     !sks_endpoint_same_address(&entry->where, &hints->source)) ||
+		    (hints->where && !sks_endpoint_equal(&entry->where, hints->where)))
 			continue;
-		best = better(best, entry, thread);
+		if (!last || is_later(entry->when, last->when))
+			last = entry;
+		if (entry->thread == thread && (!own || is_later(entry->when, own->when)))
+			own = entry;
 	}
-	if (best)
-		*ret_entry = *best;
-	return best;
+	return own && (own->open || !last->open) ? own : last;
 }
 
-/* The peer's entry, as far as nobody has to be waited for. */
-static bool find_entry(struct sks_asked *asked, uint16_t port, const struct sks_endpoint *peer,
-		       const struct sks_hints *hints, struct entry *ret_entry)
+/* The peer's entry, and what it says, as far as nobody has to be waited for; or NULL. */
+static struct entry *find_entry(struct sks_asked *asked, uint16_t port,
+				const struct sks_endpoint *peer, const struct sks_hints *hints,
+				struct entry *ret_copy)
 {
 	uint64_t hash = hash_of(port, peer);
 	struct bucket *bucket = &asked->shared->buckets[hash & (BUCKETS - 1)];
 	uint32_t thread = this_thread(asked), version;
-	bool found;
 
 	for (int tries = 0; tries < SKS_VERSION_SPINS; tries++) {
+		struct entry *found;
+
 		version = sks_version_read(&bucket->version);
 		if (version & 1)
-			return false;
-		found = find(bucket, tag_of(hash), port, peer, hints, thread, ret_entry);
+			return NULL;
+		found = find(bucket, tag_of(hash), port, peer, hints, thread);
+		if (found)
+			*ret_copy = *found;
 		if (sks_version_holds(&bucket->version, version))
 			return found;
 	}
-	return false;
+	return NULL;
 }
 
 bool sks_asked_find(struct sks_asked *asked, uint16_t port, const struct sks_endpoint *peer,
@@ -364,4 +377,24 @@ bool sks_asked_find(struct sks_asked *asked, uint16_t port, const struct sks_end
 	if (found)
 		*ret_where = where;
 	return found;
+}
+
+/* Not under the bucket's version: two who write at once leave a worse hint, and no wrong entry. */
+void sks_asked_answered(struct sks_asked *asked, uint16_t port, const struct sks_endpoint *peer,
+			const struct sks_endpoint *where, const void *name)
+{
+	const struct sks_hints hints = { .where = where };
+	struct recent *recent = find_place(set_of(asked, name), name);
+	struct entry copy, *entry = find_entry(asked, port, peer, &hints, &copy);
+
+	if (recent && !recent->answered)
+		recent->answered = true;
+	if (!entry)
+		return;
+	if (copy.thread != this_thread(asked)) {
+		entry->thread = this_thread(asked);
+		entry->open = 0; /* it has received none */
+	} else if (copy.open) {
+		entry->open = copy.open - 1;
+	}
 }

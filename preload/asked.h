@@ -22,10 +22,14 @@ struct sks_hints {
 	const void *name; /* where the peer's address lies in the server's memory, or NULL */
 	bool has_source;  /* the server names the address that it is to leave from: only that */
 	struct sks_endpoint source;
+	const struct sks_endpoint *where; /* only what was asked there; or NULL */
 };
 
 /* Maps it; NULL: there is no memory. It stays as long as the process. */
 struct sks_asked *sks_asked_map(void);
+
+/* A word for connect.c, 0 at first: who moves what waits. */
+_Atomic uint32_t *sks_asked_turn(struct sks_asked *asked);
 
 /*
  * The peer has sent to that address and port, and it came by the server's port. name: where the
@@ -34,8 +38,9 @@ struct sks_asked *sks_asked_map(void);
 void sks_asked_note(struct sks_asked *asked, uint16_t port, const struct sks_endpoint *peer,
 		    const struct sks_endpoint *where, const void *name, bool needed);
 
-/* What has come with the peer's address there is answered. */
-void sks_asked_answered(struct sks_asked *asked, const void *name);
+/* What the peer has sent to that address and port is answered; name: to the peer's address there. */
+void sks_asked_answered(struct sks_asked *asked, uint16_t port, const struct sks_endpoint *peer,
+			const struct sks_endpoint *where, const void *name);
 
 /* Where the peer has sent what is to be answered now; false: that is not known any more. */
 bool sks_asked_find(struct sks_asked *asked, uint16_t port, const struct sks_endpoint *peer,

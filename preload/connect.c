@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -15,8 +17,11 @@
 #include "reply_socket.h"
 
 #define DATAGRAM (64 * 1024) /* none is longer */
+#define MESSAGES 512	     /* of control that come along with one */
 #define WAITING	 64	     /* that are moved at once */
 #define ROUNDS	 3	     /* something may come while the rest is moved */
+#define ARRIVE	 20	     /* naps of 0.1 ms for what is passed on: then it is lost */
+#define NAPS	 500	     /* of 0.1 ms: then whoever has the turn was killed, or is stopped */
 
 /* What waits in the server's socket when it is replaced. */
 struct move {
@@ -34,35 +39,67 @@ static bool connect_to(int sock, int domain, const struct sks_endpoint *end)
 	return !sks_raw(SYS_connect, sock, &addr, len);
 }
 
-/* From the server's socket, by its own address, to the one that takes its place. */
+/* Changes with each datagram that comes to the socket, kept or dropped. */
+static uint64_t arrivals(int sock)
+{
+	uint32_t info[SK_MEMINFO_VARS] = { 0 };
+	socklen_t len = sizeof(info);
+
+	(void)sks_raw(SYS_getsockopt, sock, SOL_SOCKET, SO_MEMINFO, info, &len);
+	return (uint64_t)info[SK_MEMINFO_RMEM_ALLOC] << 32 | info[SK_MEMINFO_DROPS];
+}
+
+/*
+ * From the server's socket, by its own address, to the one that takes its place. A busy kernel may
+ * take its time on the loopback, too: what comes when that one is connected elsewhere is lost, or
+ * another one's.
+ */
 static void pass_on(const struct move *move, size_t len)
 {
 	_Alignas(struct cmsghdr) char control[SKS_CONTROL_MORE];
 	struct sockaddr_storage addr;
 	struct iovec iov = { .iov_base = move->buf, .iov_len = len };
 	struct msghdr msg = { .msg_name = &addr, .msg_iov = &iov, .msg_iovlen = 1 };
+	uint64_t before = arrivals(move->sock);
 
 	msg.msg_namelen = sks_endpoint_to(&move->where, sks_dgram_domain(move->dgram), &addr);
 	msg.msg_controllen = sks_control_send(&msg, &move->where, control, sizeof(control));
 	msg.msg_control = control;
-	(void)sks_raw(SYS_sendmsg, move->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (sks_raw(SYS_sendmsg, move->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		return;
+	for (int naps = 0; naps < ARRIVE && arrivals(move->sock) == before; naps++)
+		sks_pause_us(100);
 }
 
-/* Is the next one that waits the peer's? */
+/* Is the next one that waits the peer's, and was it sent to where it is connected from? */
 static bool is_peers(const struct move *move)
 {
+	_Alignas(struct cmsghdr) char control[MESSAGES];
+	struct iovec iov = { .iov_base = move->buf, .iov_len = 1 };
+	struct sks_origdst origdst = { 0 };
 	struct sockaddr_storage addr;
 	struct sks_endpoint from;
-	socklen_t len = sizeof(addr);
+	struct msghdr nowhere = { 0 }, msg = {
+		.msg_name = &addr,
+		.msg_namelen = sizeof(addr),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
 
-	return sks_raw(SYS_recvfrom, move->fd, move->buf, 1, MSG_DONTWAIT | MSG_PEEK, &addr,
-		       &len) >= 0 &&
-	       sks_endpoint_from(&from, &addr, len) && sks_endpoint_equal(&from, &move->peer);
+	if (sks_raw(SYS_recvmsg, move->fd, &msg, MSG_DONTWAIT | MSG_PEEK) < 0)
+		return false;
+	sks_control_receive(&msg, &nowhere, &origdst);
+	return sks_endpoint_from(&from, &addr, msg.msg_namelen) &&
+	       sks_endpoint_equal(&from, &move->peer) && origdst.found &&
+	       sks_endpoint_equal(&origdst.where, &move->where);
 }
 
 /*
- * What the peer has sent is passed on, in order, up to the first datagram that is another one's:
- * who has the same socket, a parent that listens on, still gets that. Returns how many.
+ * What the peer has sent is passed on, in order, up to the first datagram that is another one's, or
+ * was sent elsewhere: who has the same socket, a parent that listens on, still gets that. Returns
+ * how many.
  */
 static unsigned int drain(const struct move *move)
 {
@@ -86,6 +123,31 @@ static struct sks_endpoint own_port(const struct move *move)
 
 	self.port = move->dgram->port;
 	return self;
+}
+
+/*
+ * Two sockets at one address that are both connected to the server's own port are one to the
+ * kernel: what is passed on to the first could come to the second, which is another peer's. So of
+ * the threads, and the processes that fork(2) made, one moves at a time.
+ */
+static uint32_t await_turn(void)
+{
+	uint32_t me = (uint32_t)sks_raw(SYS_gettid), nobody;
+	_Atomic uint32_t *turn = sks_asked_turn(sks_udp->asked);
+
+	for (int naps = 0; naps < NAPS; naps++) {
+		nobody = 0;
+		if (atomic_compare_exchange_strong(turn, &nobody, me))
+			return me;
+		sks_pause_us(100);
+	}
+	*turn = me;
+	return me;
+}
+
+static void end_turn(uint32_t me)
+{
+	(void)atomic_compare_exchange_strong(sks_asked_turn(sks_udp->asked), &me, 0);
 }
 
 /* From when it is connected to the peer, nothing more comes to the other one. */
@@ -136,21 +198,28 @@ static bool replace(const struct sks_dgram *dgram, int fd, int sock)
 static bool move_over(struct move *move)
 {
 	bool done = false;
+	uint32_t me;
 
 	move->buf = sks_memory_map(DATAGRAM, MAP_PRIVATE);
 	if (!move->buf)
 		return false;
-	done = move_all(move) && replace(move->dgram, move->fd, move->sock);
+	me = await_turn();
+	done = move_all(move);
+	end_turn(me);
+	done = done && replace(move->dgram, move->fd, move->sock);
 	(void)sks_raw(SYS_munmap, move->buf, DATAGRAM);
 	return done;
 }
 
-/* A descriptor more of the server's own socket, or 0. */
+/*
+ * A descriptor more of the server's own socket, or 0. A forked child that connects it (socat) has
+ * done so for good: what it kept would be registered as long as it lives.
+ */
 static int keep(const struct sks_dgram *dgram, int fd)
 {
 	long kept;
 
-	if (!(dgram->flags & SKS_DGRAM_ASKER))
+	if (!(dgram->flags & SKS_DGRAM_ASKER) || sks_raw(SYS_getpid) != dgram->pid)
 		return 0;
 	kept = sks_raw(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3);
 	return kept < 0 ? 0 : sks_reply_socket_move_up((int)kept);

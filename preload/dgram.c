@@ -62,24 +62,32 @@ static bool read_socket(int fd, struct sks_dgram *ret_dgram, uint32_t *ret_flags
 	    (sks_endpoint_is_v4(&dgram.bound) || !memcmp(dgram.bound.addr, none, 12)))
 		flags |= SKS_DGRAM_WILDCARD;
 	dgram.port = dgram.bound.port;
+	dgram.pid = (int32_t)sks_raw(SYS_getpid);
 	*ret_dgram = dgram;
 	*ret_flags = flags;
 	return true;
 }
 
-static void set(int fd, const struct sks_dgram *dgram, uint32_t flags)
+static void include(int fd)
 {
-	struct sks_dgram *entry = &sks_udp->fds[fd];
 	uint32_t end = sks_udp->end;
 
 	while (end <= (uint32_t)fd &&
 	       !atomic_compare_exchange_weak(&sks_udp->end, &end, (uint32_t)fd + 1))
 		;
+}
+
+static void set(int fd, const struct sks_dgram *dgram, uint32_t flags)
+{
+	struct sks_dgram *entry = &sks_udp->fds[fd];
+
+	include(fd);
 	atomic_store(&entry->flags, 0);
 	entry->port = dgram->port;
 	entry->cookie = dgram->cookie;
 	entry->token = dgram->token;
 	entry->bound = dgram->bound;
+	entry->pid = dgram->pid;
 	entry->original = dgram->original;
 	entry->original_cookie = dgram->original_cookie;
 	entry->epoll = dgram->epoll;
@@ -164,6 +172,7 @@ struct sks_dgram *sks_dgram_look(int fd)
 		set(fd, &dgram, flags | SKS_DGRAM_STEERED);
 		return known;
 	}
+	include(fd);
 	known->flags = SKS_DGRAM_LOOKED;
 	return NULL;
 }
@@ -231,14 +240,25 @@ static bool is_us(void)
 	return !sks_sandboxed && sks_raw(SYS_getpid) == sks_udp->pid;
 }
 
-void sks_dgram_closed(unsigned int first, unsigned int last)
+/* What is at these numbers next has still to be looked at. Is any of them ours? */
+static bool forget_looks(unsigned int first, unsigned int last)
 {
-	const uint32_t ours = SKS_DGRAM_STEERED | SKS_DGRAM_CONNECTED;
 	bool any = false;
 
+	for (unsigned int fd = first; fd <= last && fd < sks_udp->end; fd++) {
+		uint32_t flags = SKS_DGRAM_LOOKED;
+
+		(void)atomic_compare_exchange_strong(&sks_udp->fds[fd].flags, &flags, 0);
+		any |= (flags & (SKS_DGRAM_STEERED | SKS_DGRAM_CONNECTED)) != 0;
+	}
+	return any;
+}
+
+void sks_dgram_closed(unsigned int first, unsigned int last)
+{
+	bool any = forget_looks(first, last);
+
 	sks_reply_sockets_doubt(&sks_udp->replies, first, last);
-	for (unsigned int fd = first; !any && fd <= last && fd < sks_udp->end; fd++)
-		any = sks_udp->fds[fd].flags & ours;
 	if (!any || !is_us())
 		return;
 	for (unsigned int fd = first; fd <= last && fd < sks_udp->end; fd++) {

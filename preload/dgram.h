@@ -36,6 +36,7 @@ struct sks_dgram {
 	uint64_t cookie; /* SO_COOKIE */
 	uint64_t token;	 /* that the helper gave for it */
 	struct sks_endpoint bound;
+	int32_t pid; /* the process that bound it, or was executed with it */
 	/* CONNECTED: the server's own socket, out of the way, for when it connects otherwise; or 0.
 	 */
 	int original;
@@ -49,7 +50,7 @@ struct sks_dgram {
 struct sks_udp {
 	struct sks_asked *asked;
 	_Atomic uint32_t receives;
-	_Atomic uint32_t end; /* no descriptor at or beyond was ever one of them */
+	_Atomic uint32_t end; /* no descriptor at or beyond was ever looked at */
 	_Atomic int32_t pid;  /* whose sockets of ours these are: not a vfork(2)ed child's */
 	struct sks_dgram fds[SKS_FDS];
 	struct sks_reply_sockets replies;

@@ -19,39 +19,46 @@
 
 struct option {
 	uint16_t level, name;
-	bool doubled; /* the kernel says twice what it was told */
+	uint16_t force; /* a size: the kernel says twice what it was told; beyond any limit by this */
 };
 
 /* The interface first: the rest is about routes there. SO_PRIORITY after IP_TOS, which sets it. */
 static const struct option sent[] = {
-	{ SOL_SOCKET, OPT_BINDTOIFINDEX, false },
-	{ SOL_SOCKET, SO_SNDBUF, true },
-	{ SOL_SOCKET, SO_BROADCAST, false },
-	{ SOL_SOCKET, SO_MARK, false },
-	{ SOL_SOCKET, SO_NO_CHECK, false },
-	{ IPPROTO_IP, IP_TOS, false },
-	{ IPPROTO_IP, IP_TTL, false },
-	{ IPPROTO_IP, IP_MTU_DISCOVER, false },
-	{ IPPROTO_IP, OPT_IP_UNICAST_IF, false },
-	{ IPPROTO_IPV6, IPV6_TCLASS, false },
-	{ IPPROTO_IPV6, IPV6_UNICAST_HOPS, false },
-	{ IPPROTO_IPV6, IPV6_MTU_DISCOVER, false },
-	{ IPPROTO_IPV6, IPV6_DONTFRAG, false },
-	{ IPPROTO_IPV6, OPT_IPV6_UNICAST_IF, false },
-	{ IPPROTO_IPV6, OPT_IPV6_AUTOFLOWLABEL, false },
-	{ IPPROTO_UDP, OPT_UDP_SEGMENT, false },
-	{ SOL_SOCKET, SO_PRIORITY, false },
+	{ SOL_SOCKET, OPT_BINDTOIFINDEX, 0 },
+	{ SOL_SOCKET, SO_SNDBUF, SO_SNDBUFFORCE },
+	{ SOL_SOCKET, SO_BROADCAST, 0 },
+	{ SOL_SOCKET, SO_MARK, 0 },
+	{ SOL_SOCKET, SO_NO_CHECK, 0 },
+	{ IPPROTO_IP, IP_TOS, 0 },
+	{ IPPROTO_IP, IP_TTL, 0 },
+	{ IPPROTO_IP, IP_MTU_DISCOVER, 0 },
+	{ IPPROTO_IP, OPT_IP_UNICAST_IF, 0 },
+	{ IPPROTO_IPV6, IPV6_TCLASS, 0 },
+	{ IPPROTO_IPV6, IPV6_UNICAST_HOPS, 0 },
+	{ IPPROTO_IPV6, IPV6_MTU_DISCOVER, 0 },
+	{ IPPROTO_IPV6, IPV6_DONTFRAG, 0 },
+	{ IPPROTO_IPV6, OPT_IPV6_UNICAST_IF, 0 },
+	{ IPPROTO_IPV6, OPT_IPV6_AUTOFLOWLABEL, 0 },
+	{ IPPROTO_UDP, OPT_UDP_SEGMENT, 0 },
+	{ SOL_SOCKET, SO_PRIORITY, 0 },
 };
 
 static const struct option received[] = {
-	{ SOL_SOCKET, SO_RCVBUF, true },	   { SOL_SOCKET, SO_TIMESTAMP, false },
-	{ SOL_SOCKET, SO_TIMESTAMPNS, false },	   { SOL_SOCKET, SO_TIMESTAMPING, false },
-	{ SOL_SOCKET, SO_RXQ_OVFL, false },	   { SOL_SOCKET, SO_BUSY_POLL, false },
-	{ IPPROTO_IP, IP_PKTINFO, false },	   { IPPROTO_IP, IP_RECVTTL, false },
-	{ IPPROTO_IP, IP_RECVTOS, false },	   { IPPROTO_IP, IP_RECVERR, false },
-	{ IPPROTO_IPV6, IPV6_RECVPKTINFO, false }, { IPPROTO_IPV6, IPV6_RECVHOPLIMIT, false },
-	{ IPPROTO_IPV6, IPV6_RECVTCLASS, false },  { IPPROTO_IPV6, IPV6_RECVERR, false },
-	{ IPPROTO_UDP, OPT_UDP_GRO, false },
+	{ SOL_SOCKET, SO_RCVBUF, SO_RCVBUFFORCE },
+	{ SOL_SOCKET, SO_TIMESTAMP, 0 },
+	{ SOL_SOCKET, SO_TIMESTAMPNS, 0 },
+	{ SOL_SOCKET, SO_TIMESTAMPING, 0 },
+	{ SOL_SOCKET, SO_RXQ_OVFL, 0 },
+	{ SOL_SOCKET, SO_BUSY_POLL, 0 },
+	{ IPPROTO_IP, IP_PKTINFO, 0 },
+	{ IPPROTO_IP, IP_RECVTTL, 0 },
+	{ IPPROTO_IP, IP_RECVTOS, 0 },
+	{ IPPROTO_IP, IP_RECVERR, 0 },
+	{ IPPROTO_IPV6, IPV6_RECVPKTINFO, 0 },
+	{ IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 0 },
+	{ IPPROTO_IPV6, IPV6_RECVTCLASS, 0 },
+	{ IPPROTO_IPV6, IPV6_RECVERR, 0 },
+	{ IPPROTO_UDP, OPT_UDP_GRO, 0 },
 };
 
 /* Only what differs is set: much of it is as the kernel begins, and some takes a privilege. */
@@ -64,8 +71,11 @@ static void copy(int from, int to, const struct option *option)
 	    sks_raw(SYS_getsockopt, to, option->level, option->name, &other, &other_len) ||
 	    value == other)
 		return;
-	if (option->doubled)
+	if (option->force)
 		value /= 2;
+	if (option->force &&
+	    !sks_raw(SYS_setsockopt, to, option->level, option->force, &value, sizeof(value)))
+		return;
 	(void)sks_raw(SYS_setsockopt, to, option->level, option->name, &value, sizeof(value));
 }
 

@@ -31,6 +31,14 @@ alike() {
 	is "$(steered "$1" 53)" "${plain//from 5353/from 53}"
 }
 
+# --- threads --------------------------------------------------------------------------------------
+
+@test "a thread that has answered one port answers what another one has received at the other" {
+	is "$(steered hands-on 53)" "$(for _ in 1 2; do
+		printf 'client hears %s\n' 'own from 53' "other's from 77" 'more from 77'
+	done)"
+}
+
 # --- sandboxes ------------------------------------------------------------------------------------
 
 SANDBOX="sksteer: the server goes into a sandbox: from here on UDP answers leave from the server's own port"
@@ -70,6 +78,18 @@ SANDBOX="sksteer: the server goes into a sandbox: from here on UDP answers leave
 
 @test "a child connects the socket to a client: what others have asked still comes to its parent" {
 	alike forks
+}
+
+@test "a client asks at two ports before the server connects to it: each is answered from its own" {
+	is "$(steered asks-elsewhere 53)" "$(printf '%s\n' 'server takes one' \
+		'client hears one from 53' 'client hears two from 77')"
+}
+
+@test "eight threads connect to a client each, while much waits: none gets what another's has sent" {
+	local i
+	for ((i = 0; i < 10; i++)); do
+		is "$(steered meets 53)" "480 of their clients', 0 of others'"
+	done
 }
 
 # steers_to_53: what is sent there is not refused.
@@ -112,6 +132,10 @@ has_read() {
 
 @test "a socket closed unseen: a UDP socket that gets its number sends from where it is bound" {
 	alike closed-client
+}
+
+@test "a server's socket that comes by a Unix socket, at the number of one that was used: it is known" {
+	alike given
 }
 
 @test "closefrom(3): a connection that gets the number of what answers left by gets none of them" {

@@ -332,6 +332,16 @@ speaks_alike() {
 	speaks_alike 127.0.0.1 7 77 7777
 }
 
+@test "socat UDP-LISTEN,fork of an ordinary user: more clients at a time than he may register sockets" {
+	local client
+	start_server echo "${AS_NOBODY[@]}" env LD_PRELOAD="$LIB" SKSTEER_SOCKET="$SOCKET" \
+		SKSTEER_PORTS='2007/udp' socat UDP4-LISTEN:7777,fork,reuseaddr PIPE
+	wait_sockets 1
+	for ((client = 0; client < 80; client++)); do
+		wait_until 5 answered "$client" nc -u 127.0.0.1 2007
+	done
+}
+
 @test "socat UDP6-LISTEN,fork, dual-stack" {
 	need ncat nc
 	start_steered echo '7,77/udp' socat UDP6-LISTEN:7777,fork,reuseaddr,ipv6-v6only=0 PIPE

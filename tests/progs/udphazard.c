@@ -145,6 +145,43 @@ static void zerocopy(void)
 	printf("completion: %d\n", recvmsg(server, &msg, MSG_ERRQUEUE | MSG_DONTWAIT) == 0);
 }
 
+/* --- threads ------------------------------------------------------------------------------------ */
+
+static int shared_server;
+
+static void *take_one(void *peer)
+{
+	char text[100];
+
+	*(union address *)peer = take_question(shared_server, text);
+	return NULL;
+}
+
+/* One thread answers its own question, and then what another one has received. */
+static void hands_on(void)
+{
+	int client = new_client();
+	union address peer;
+	pthread_t thread;
+
+	shared_server = new_server();
+	for (int i = 0; i < 2; i++) {
+		union address copy;
+
+		ask(client, "own");
+		serve_one(shared_server);
+		hear("client", client);
+		ask_at(client, OTHER, "other's");
+		if (pthread_create(&thread, NULL, take_one, &peer) || pthread_join(thread, NULL))
+			errx(2, "no thread");
+		copy = peer;
+		give_answer(shared_server, "other's", &copy, 0);
+		hear("client", client);
+		give_answer(shared_server, "more", &copy, 0);
+		hear("client", client);
+	}
+}
+
 /* --- others ------------------------------------------------------------------------------------- */
 
 /* What a server has had for its answers is gone when its socket is closed, and it lives on. */
@@ -256,10 +293,14 @@ int main(int argc, char **argv)
 		{ "closed-rights", closed_rights },
 		{ "closed-client", closed_client },
 		{ "closed-all", closed_all },
+		{ "given", given },
 		{ "dissolves", dissolves },
 		{ "moves-on", moves_on },
 		{ "polled", polled },
 		{ "forks", forks },
+		{ "asks-elsewhere", asks_elsewhere },
+		{ "meets", meets },
+		{ "hands-on", hands_on },
 		{ "original-address", original_address },
 		{ "original-of-dup", original_of_dup },
 		{ "few-descriptors", few_descriptors },

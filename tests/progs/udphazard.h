@@ -14,7 +14,8 @@
 #include "common/raw.h"
 #include "udp.h"
 
-#define OWN 5353
+#define OWN   5353
+#define OTHER 77 /* steered, too */
 
 static int asked_port;
 
@@ -48,6 +49,21 @@ static inline int bound_to(uint32_t host, int port)
 static inline int new_server(void)
 {
 	return bound_to(INADDR_ANY, OWN);
+}
+
+/* One of several at that port, with room for much. */
+static inline int grouped(int port)
+{
+	union address at = address_of(INADDR_ANY, port);
+	const int one = 1, room = 8 << 20;
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) ||
+	    bind(fd, &at.any, sizeof(at.in)))
+		err(2, "bind %d", port);
+	patience(fd, 5);
+	return fd;
 }
 
 static inline int new_client(void)

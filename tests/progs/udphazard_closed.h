@@ -145,6 +145,32 @@ static void pass_too_many(int fd, int other)
 	close(got);
 }
 
+/* The server's socket comes by SCM_RIGHTS, and gets the number of another one, which was used. */
+static void given(void)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = "";
+	int used = socket(AF_INET, SOCK_DGRAM, 0), server = new_server(), client = new_client();
+	int pair[2], got;
+	char text[16] = "text";
+	struct iovec iov = { text, 4 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control };
+
+	say_call("used", recv(used, text, 4, MSG_DONTWAIT), text);
+	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, pair))
+		err(2, "socketpair");
+	add_control(&msg, SOL_SOCKET, SCM_RIGHTS, &server, sizeof(server));
+	if (sendmsg(pair[1], &msg, 0) != 4)
+		err(2, "sendmsg");
+	close(used);
+	if (recvmsg(pair[0], &msg, 0) != 4)
+		err(2, "recvmsg");
+	memcpy(&got, CMSG_DATA((struct cmsghdr *)control), sizeof(got));
+	printf("it has the number: %d\n", got == used);
+	ask(client, "question");
+	serve_one(got);
+	hear("client", client);
+}
+
 /* A descriptor goes through it. */
 static void closed_rights(void)
 {

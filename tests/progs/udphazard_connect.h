@@ -3,11 +3,14 @@
 #ifndef SKSTEER_UDPHAZARD_CONNECT_H
 #define SKSTEER_UDPHAZARD_CONNECT_H
 
+#include <pthread.h>
 #include <sys/epoll.h>
 
 #include "udphazard.h"
 
 #define CLIENTS 3
+#define MEETING 8  /* threads, each with a client */
+#define WAITING 60 /* datagrams for each */
 
 /* One after the other: answered by a socket that is connected to each, and in between to nobody. */
 static void dissolves(void)
@@ -125,6 +128,112 @@ static void forks(void)
 		serve_one(server);
 		hear("second", second);
 	}
+}
+
+/* A client asks at two ports before the server connects: what it asked elsewhere is not mixed in. */
+static void asks_elsewhere(void)
+{
+	int server = new_server(), client = new_client(), rest = dup(server);
+	union address peer = {};
+	socklen_t len = sizeof(peer);
+	char text[100] = "";
+	ssize_t n;
+
+	ask(client, "one");
+	ask_at(client, OTHER, "two");
+	if (recvfrom(server, text, sizeof(text), MSG_PEEK, &peer.any, &len) != 3 ||
+	    connect(server, &peer.any, sizeof(peer.in)))
+		err(2, "connect");
+	while ((n = recv(server, text, sizeof(text) - 1, MSG_DONTWAIT)) > 0) {
+		text[n] = '\0';
+		printf("server takes %s\n", text);
+		if (send(server, text, strlen(text), 0) < 0)
+			err(2, "send");
+		hear("client", client);
+	}
+	serve_one(rest);
+	hear("client", client);
+}
+
+static struct meeting {
+	int server, client;
+	unsigned int own, others;
+} meetings[MEETING];
+static pthread_barrier_t all_there;
+
+/* A client for each socket of the group, whose datagrams the kernel brings there. */
+static void find_clients(void)
+{
+	for (int found = 0; found < MEETING;) {
+		int client = new_client(), i = 0;
+		struct pollfd polled[MEETING];
+		char text[100];
+
+		for (int k = 0; k < MEETING; k++)
+			polled[k] = (struct pollfd){ meetings[k].server, POLLIN, 0 };
+		ask(client, "probe");
+		if (poll(polled, MEETING, 5000) != 1)
+			errx(2, "no socket of the group is asked");
+		while (!polled[i].revents)
+			i++;
+		take_question(meetings[i].server, text);
+		if (meetings[i].client) {
+			close(client);
+			continue;
+		}
+		meetings[i].client = client;
+		found++;
+	}
+}
+
+static void *meet(void *arg)
+{
+	static char texts[MEETING][30000];
+	struct meeting *meeting = arg;
+	char *text = texts[meeting - meetings];
+	union address peer = {};
+	socklen_t len = sizeof(peer);
+
+	memset(text, '0' + (int)(meeting - meetings), sizeof(texts[0]));
+	for (int i = 0; i < WAITING; i++) {
+		union address to = address_of(INADDR_LOOPBACK, asked_port);
+
+		if (sendto(meeting->client, text, sizeof(texts[0]), 0, &to.any, sizeof(to.in)) < 0)
+			err(2, "sendto");
+	}
+	if (recvfrom(meeting->server, text, 1, MSG_PEEK, &peer.any, &len) != 1)
+		err(2, "recvfrom");
+	pthread_barrier_wait(&all_there);
+	if (connect(meeting->server, &peer.any, sizeof(peer.in)))
+		err(2, "connect");
+	pthread_barrier_wait(&all_there);
+	while (recv(meeting->server, text, sizeof(texts[0]), MSG_DONTWAIT) > 0) {
+		if (*text == '0' + (int)(meeting - meetings))
+			meeting->own++;
+		else
+			meeting->others++;
+	}
+	return NULL;
+}
+
+/* Several connect to clients at once, while much waits. */
+static void meets(void)
+{
+	unsigned int own = 0, others = 0;
+	pthread_t threads[MEETING];
+
+	pthread_barrier_init(&all_there, NULL, MEETING);
+	for (int i = 0; i < MEETING; i++)
+		meetings[i].server = grouped(OWN);
+	find_clients();
+	for (int i = 0; i < MEETING; i++)
+		pthread_create(&threads[i], NULL, meet, &meetings[i]);
+	for (int i = 0; i < MEETING; i++) {
+		pthread_join(threads[i], NULL);
+		own += meetings[i].own;
+		others += meetings[i].others;
+	}
+	printf("%u of their clients', %u of others'\n", own, others);
 }
 
 #endif

@@ -117,6 +117,13 @@ static void test_names(void)
 		  "nothing was asked of another socket");
 }
 
+static void answered_at(const struct sks_endpoint *peer, uint16_t port, const void *name)
+{
+	struct sks_endpoint where = end_of(0x7f000001, port);
+
+	sks_asked_answered(asked, OWN, peer, &where, name);
+}
+
 static void test_answered(void)
 {
 	struct sks_endpoint peer = peer_of(1);
@@ -124,7 +131,7 @@ static void test_answered(void)
 
 	begin_anew();
 	note_at(&peer, 53, a);
-	sks_asked_answered(asked, a);
+	answered_at(&peer, 53, a);
 	is_port("answered, and nothing newer was asked", port_of(&peer, a), 53);
 	note_at(&peer, 77, b);
 	is_port("answered, and something newer was asked", port_of(&peer, a), 77);
@@ -132,8 +139,70 @@ static void test_answered(void)
 	note_at(&peer, 53, a);
 	is_port("asked anew by the same buffer", port_of(&peer, a), 53);
 	is_port("not answered: still what it was", port_of(&peer, b), 77);
-	sks_asked_answered(asked, b);
+	answered_at(&peer, 77, b);
 	is_port("answered, and the other question is newer", port_of(&peer, b), 53);
+}
+
+/* What follows is done by that thread. */
+static void become(uint32_t thread)
+{
+	asked->process = thread;
+}
+
+static unsigned int n_entries(const struct sks_endpoint *peer)
+{
+	unsigned int n = 0;
+
+	for (int i = 0; i < WAYS; i++)
+		n += is_of(bucket_of(peer), i, tag_of(hash_of(OWN, peer)), OWN, peer);
+	return n;
+}
+
+/* Answers that are given to a copy of the peer's address. */
+static void test_threads(void)
+{
+	struct sks_endpoint peer = peer_of(1);
+
+	begin_anew();
+	become(1);
+	note_at(&peer, 53, NULL);
+	become(2);
+	note_at(&peer, 77, NULL);
+	become(1);
+	is_port("two ask at once: a thread answers its own", port_of(&peer, NULL), 53);
+	become(2);
+	is_port("and the other one, too", port_of(&peer, NULL), 77);
+	become(1);
+	answered_at(&peer, 53, NULL);
+	is_port("it has, and hands on: what came last, and waits", port_of(&peer, NULL), 77);
+	answered_at(&peer, 77, NULL);
+	is_port("a second answer to that", port_of(&peer, NULL), 77);
+	become(2);
+	note_at(&peer, 53, NULL);
+	note_at(&peer, 53, NULL);
+	become(1);
+	note_at(&peer, 77, NULL);
+	become(2);
+	answered_at(&peer, 53, NULL);
+	is_port("of two one is answered: a thread answers its own", port_of(&peer, NULL), 53);
+	become(1);
+	note_at(&peer, 53, NULL);
+	note_at(&peer, 53, NULL);
+	become(3);
+	answered_at(&peer, 53, NULL);
+	become(1);
+	note_at(&peer, 77, NULL);
+	become(3);
+	is_port("one of two is answered by who received none: what came last", port_of(&peer, NULL),
+		77);
+	for (uint32_t i = 10; i < 20; i++) {
+		become(1);
+		note_at(&peer, 53, NULL);
+		become(i);
+		answered_at(&peer, 53, NULL);
+	}
+	tap_check(n_entries(&peer) <= 4, "each answer by another thread: %u entries",
+		  n_entries(&peer));
 }
 
 /* What two writers have mixed up is nobody's. */
@@ -296,6 +365,7 @@ int main(void)
 	find_mates();
 	test_names();
 	test_answered();
+	test_threads();
 	test_mixed();
 	test_killed();
 	test_left();
