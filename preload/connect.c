@@ -211,15 +211,21 @@ static bool move_over(struct move *move)
 	return done;
 }
 
+/* A forked child of who bound it, and not who goes on in the background. */
+static bool is_child(const struct sks_dgram *dgram)
+{
+	return sks_raw(SYS_getpid) != dgram->pid && sks_raw(SYS_kill, dgram->pid, 0) != -ESRCH;
+}
+
 /*
- * A descriptor more of the server's own socket, or 0. A forked child that connects it (socat) has
- * done so for good: what it kept would be registered as long as it lives.
+ * A descriptor more of the server's own socket, or 0. A child that connects it (socat's) has done
+ * so for good: what it kept would be registered as long as it lives.
  */
 static int keep(const struct sks_dgram *dgram, int fd)
 {
 	long kept;
 
-	if (!(dgram->flags & SKS_DGRAM_ASKER) || sks_raw(SYS_getpid) != dgram->pid)
+	if (!(dgram->flags & SKS_DGRAM_ASKER) || is_child(dgram))
 		return 0;
 	kept = sks_raw(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3);
 	return kept < 0 ? 0 : sks_reply_socket_move_up((int)kept);

@@ -3,6 +3,7 @@
 #include "dgram.h"
 
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -197,9 +198,33 @@ void sks_dgram_duplicate(int fd, int other)
 	set(other, &copy, dgram->flags);
 }
 
+static void drop_original(struct sks_dgram *dgram)
+{
+	if (sks_fd_cookie(dgram->original) == dgram->original_cookie)
+		(void)sks_raw(SYS_close, dgram->original);
+	dgram->original = 0;
+}
+
+/* What atfork handlers are taken away by, should we be unloaded. We link without crtbeginS.o's. */
+__attribute__((visibility("hidden"))) void *__dso_handle =
+	&__dso_handle; // NOLINT(bugprone-reserved-identifier)
+
+/* A child that fork(2) made (ncat's) has to do with that client only; see keep() in connect.c. */
+static void drop_originals(void)
+{
+	for (uint32_t fd = 0; !sks_sandboxed && fd < sks_udp->end; fd++) {
+		if (sks_udp->fds[fd].original)
+			drop_original(&sks_udp->fds[fd]);
+	}
+}
+
 void sks_dgram_connected(int fd, int original)
 {
+	static atomic_bool is_handled;
 	struct sks_dgram dgram = sks_udp->fds[fd];
+
+	if (original && !atomic_exchange(&is_handled, true))
+		(void)pthread_atfork(NULL, NULL, drop_originals);
 
 	dgram.original = original;
 	dgram.original_cookie = original ? dgram.cookie : 0;
@@ -228,9 +253,7 @@ static void close_original(struct sks_dgram *dgram, int fd)
 {
 	if (sks_dgram_holds(dgram, fd))
 		return;
-	if (sks_fd_cookie(dgram->original) == dgram->original_cookie)
-		(void)sks_raw(SYS_close, dgram->original);
-	dgram->original = 0;
+	drop_original(dgram);
 	dgram->flags = 0;
 }
 

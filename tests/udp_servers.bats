@@ -332,14 +332,24 @@ speaks_alike() {
 	speaks_alike 127.0.0.1 7 77 7777
 }
 
-@test "socat UDP-LISTEN,fork of an ordinary user: more clients at a time than he may register sockets" {
+# serves_many CMD...: of an ordinary user, more clients at a time than he may register sockets.
+serves_many() {
 	local client
 	start_server echo "${AS_NOBODY[@]}" env LD_PRELOAD="$LIB" SKSTEER_SOCKET="$SOCKET" \
-		SKSTEER_PORTS='2007/udp' socat UDP4-LISTEN:7777,fork,reuseaddr PIPE
+		SKSTEER_PORTS='2007/udp' "$@"
 	wait_sockets 1
 	for ((client = 0; client < 80; client++)); do
 		wait_until 5 answered "$client" nc -u 127.0.0.1 2007
 	done
+	wait_sockets 1
+}
+
+@test "socat UDP-LISTEN,fork, whose children connect: what they keep is not registered" {
+	serves_many socat UDP4-LISTEN:7777,fork,reuseaddr PIPE
+}
+
+@test "ncat -u -l -k, which connects and forks then: what the children keep is not registered" {
+	serves_many ncat -m 200 -4ulke /bin/cat 127.0.0.1 7777
 }
 
 @test "socat UDP6-LISTEN,fork, dual-stack" {
