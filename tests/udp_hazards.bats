@@ -67,6 +67,10 @@ SANDBOX="sksteer: the server goes into a sandbox: from here on UDP answers leave
 	alike dissolves
 }
 
+@test "the same of a server in the background, whose first process' number is another's by now" {
+	alike background
+}
+
 @test "one socket that is connected straight to one client after the other" {
 	alike moves-on
 }

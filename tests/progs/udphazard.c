@@ -295,6 +295,7 @@ int main(int argc, char **argv)
 		{ "closed-all", closed_all },
 		{ "given", given },
 		{ "dissolves", dissolves },
+		{ "background", background },
 		{ "moves-on", moves_on },
 		{ "polled", polled },
 		{ "forks", forks },
