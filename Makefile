@@ -80,7 +80,7 @@ $(call objs,$(RUN_SRC) $(CTL_SRC)): $(BUILD)/paths
 $(BUILD)/libsksteer.so: $(patsubst %.c,$(BUILD)/pic/%.o,$(LIB_SRC) $(COMMON)) $(wildcard preload/*.map)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LIB_FLAGS) -shared -nostartfiles $(LDFLAGS) -Wl,-soname,libsksteer.so,--as-needed,-z,defs \
-		-Wl,-z,now,-z,noseparate-code,-z,norelro,--gc-sections,--hash-style=gnu -o $@ \
+		-Wl,-z,now,-z,nodelete,-z,noseparate-code,-z,norelro,--gc-sections,--hash-style=gnu -o $@ \
 		$(addprefix -Wl$(,)--version-script=,$(filter %.map,$^)) $(filter %.o,$^)
 $(BUILD)/libhelper.a: $(call objs,$(HELPER_SRC))
 $(BUILD)/fuzz/all.a: $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(HELPER_SRC) $(COMMON) $(patsubst %,helper/ctl/%.c,draw flow grouped spell))

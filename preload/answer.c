@@ -71,6 +71,16 @@ void sks_answer_given(const struct sks_dgram *dgram, const struct msghdr *msg,
 		sks_asked_answered(sks_udp->asked, dgram->port, &peer, where, msg->msg_name);
 }
 
+/* It has failed, and may be tried again, shorter or later: what the peer has asked still waits. */
+static void take_back(const struct sks_dgram *dgram, const struct msghdr *msg,
+		      const struct sks_endpoint *where)
+{
+	struct sks_endpoint peer;
+
+	if (where->port && sks_endpoint_from(&peer, msg->msg_name, msg->msg_namelen))
+		sks_asked_note(sks_udp->asked, dgram->port, &peer, where, msg->msg_name, false);
+}
+
 static long send_from(int sock, const struct msghdr *msg, const struct sks_endpoint *where,
 		      int flags)
 {
@@ -173,34 +183,34 @@ static long send_from_port(struct sks_dgram *dgram, int fd, const struct msghdr 
 	return ret;
 }
 
-/* The length, -errno, or *ret_as_it_is: it is to go by the server's own call. */
-static long answer(struct sks_dgram *dgram, int fd, const struct msghdr *msg, int flags,
-		   bool *ret_as_it_is)
+static ssize_t answer(struct sks_dgram *dgram, int fd, const struct msghdr *msg, int flags,
+		      enum sks_way way, const struct sks_endpoint *where)
 {
-	struct sks_endpoint where;
-	enum sks_way way = sks_answer_choose(dgram, fd, msg, flags, &where);
 	long ret = -EOPNOTSUPP;
 
-	/* Before the peer has it, and asks anew. */
-	sks_answer_given(dgram, msg, &where);
 	if (way == SKS_FROM_ADDRESS)
-		ret = send_from_address(fd, msg, &where, flags);
+		ret = send_from_address(fd, msg, where, flags);
 	else if (way == SKS_FROM_PORT)
-		ret = send_from_port(dgram, fd, msg, &where, flags);
-	*ret_as_it_is = is_no_way(ret);
-	return ret;
-}
-
-ssize_t sks_answer(struct sks_dgram *dgram, int fd, const struct msghdr *msg, int flags)
-{
-	bool as_it_is;
-	long ret = answer(dgram, fd, msg, flags, &as_it_is);
-
-	if (as_it_is)
+		ret = send_from_port(dgram, fd, msg, where, flags);
+	if (is_no_way(ret))
 		return sks_real_sendmsg(fd, msg, flags);
 	if (ret < 0) {
 		errno = (int)-ret;
 		return -1;
 	}
 	return (ssize_t)ret;
+}
+
+ssize_t sks_answer(struct sks_dgram *dgram, int fd, const struct msghdr *msg, int flags)
+{
+	struct sks_endpoint where;
+	enum sks_way way = sks_answer_choose(dgram, fd, msg, flags, &where);
+	ssize_t len;
+
+	/* Before the peer has it, and asks anew. */
+	sks_answer_given(dgram, msg, &where);
+	len = answer(dgram, fd, msg, flags, way, &where);
+	if (len < 0)
+		take_back(dgram, msg, &where);
+	return len;
 }

@@ -391,10 +391,8 @@ void sks_asked_answered(struct sks_asked *asked, uint16_t port, const struct sks
 		recent->answered = true;
 	if (!entry)
 		return;
-	if (copy.thread != this_thread(asked)) {
-		entry->thread = this_thread(asked);
-		entry->open = 0; /* it has received none */
-	} else if (copy.open) {
+	if (copy.open)
 		entry->open = copy.open - 1;
-	}
+	if (copy.open <= 1) /* the rest is still for who received it */
+		entry->thread = this_thread(asked);
 }

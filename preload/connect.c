@@ -211,10 +211,13 @@ static bool move_over(struct move *move)
 	return done;
 }
 
-/* A forked child of who bound it, and not who goes on in the background. */
+/*
+ * A forked child of who bound it, and not who goes on in the background: the number of a process
+ * that has ended may be another one's by now.
+ */
 static bool is_child(const struct sks_dgram *dgram)
 {
-	return sks_raw(SYS_getpid) != dgram->pid && sks_raw(SYS_kill, dgram->pid, 0) != -ESRCH;
+	return sks_raw(SYS_getppid) == dgram->pid;
 }
 
 /*

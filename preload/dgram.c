@@ -205,7 +205,10 @@ static void drop_original(struct sks_dgram *dgram)
 	dgram->original = 0;
 }
 
-/* What atfork handlers are taken away by, should we be unloaded. We link without crtbeginS.o's. */
+/*
+ * Atfork handlers are noted with it. Ours is never taken away: that is crtbeginS.o's to do, without
+ * which we link, so the library stays when it is unloaded (-z nodelete).
+ */
 __attribute__((visibility("hidden"))) void *__dso_handle =
 	&__dso_handle; // NOLINT(bugprone-reserved-identifier)
 

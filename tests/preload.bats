@@ -20,6 +20,15 @@ load preload
 	is "$(readelf -d "$LIB" | awk '/NEEDED/ { print $NF }')" "[libc.so.6]"
 }
 
+# What it has registered with libc, a fork(2) of the program would come back to.
+@test "a program that unloads it goes on with it" {
+	need python3
+	is "$(python3 -c '
+import _ctypes, ctypes, sys
+_ctypes.dlclose(ctypes.CDLL(sys.argv[1])._handle)
+print(sys.argv[1] in open("/proc/self/maps").read())' "$LIB")" True
+}
+
 @test "without SKSTEER_ variables nothing is asked, said or changed" {
 	peer grant
 	server fds "${TCP[@]}" fds

@@ -39,6 +39,15 @@ alike() {
 	done)"
 }
 
+@test "an answer that is too long is followed by a shorter one, from where was asked" {
+	local port
+	for port in 53 5353; do
+		is "$(steered too-long "$port")" "$(for _ in 1 2; do
+			printf 'client hears shorter from %u\n' "$port" 77
+		done)"
+	done
+}
+
 # --- sandboxes ------------------------------------------------------------------------------------
 
 SANDBOX="sksteer: the server goes into a sandbox: from here on UDP answers leave from the server's own port"
@@ -65,6 +74,10 @@ SANDBOX="sksteer: the server goes into a sandbox: from here on UDP answers leave
 
 @test "one socket that is connected to one client after the other, and to nobody in between" {
 	alike dissolves
+}
+
+@test "the same of a server in the background, whose first process' number is another's by now" {
+	alike background
 }
 
 @test "one socket that is connected straight to one client after the other" {

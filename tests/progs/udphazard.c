@@ -182,6 +182,34 @@ static void hands_on(void)
 	}
 }
 
+static void take_into(int server, union address *peer)
+{
+	socklen_t len = sizeof(*peer);
+	char text[100];
+
+	if (recvfrom(server, text, sizeof(text), 0, &peer->any, &len) < 0)
+		err(2, "recvfrom");
+}
+
+/* A client asks twice at two ports; each answer is too long at first, and then shorter. */
+static void too_long(void)
+{
+	static const char text[70000];
+	int server = new_server(), client = new_client();
+	union address peers[4];
+
+	for (int i = 0; i < 4; i++) {
+		ask_at(client, i % 2 ? OTHER : asked_port, "question");
+		take_into(server, &peers[i]);
+	}
+	for (int i = 0; i < 4; i++) {
+		if (sendto(server, text, sizeof(text), 0, &peers[i].any, sizeof(peers[i].in)) >= 0)
+			errx(2, "it is not too long");
+		give_answer(server, "shorter", &peers[i], 0);
+		hear("client", client);
+	}
+}
+
 /* --- others ------------------------------------------------------------------------------------- */
 
 /* What a server has had for its answers is gone when its socket is closed, and it lives on. */
@@ -295,12 +323,14 @@ int main(int argc, char **argv)
 		{ "closed-all", closed_all },
 		{ "given", given },
 		{ "dissolves", dissolves },
+		{ "background", background },
 		{ "moves-on", moves_on },
 		{ "polled", polled },
 		{ "forks", forks },
 		{ "asks-elsewhere", asks_elsewhere },
 		{ "meets", meets },
 		{ "hands-on", hands_on },
+		{ "too-long", too_long },
 		{ "original-address", original_address },
 		{ "original-of-dup", original_of_dup },
 		{ "few-descriptors", few_descriptors },

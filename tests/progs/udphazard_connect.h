@@ -3,6 +3,7 @@
 #ifndef SKSTEER_UDPHAZARD_CONNECT_H
 #define SKSTEER_UDPHAZARD_CONNECT_H
 
+#include <linux/sched.h>
 #include <pthread.h>
 #include <sys/epoll.h>
 
@@ -13,10 +14,10 @@
 #define WAITING 60 /* datagrams for each */
 
 /* One after the other: answered by a socket that is connected to each, and in between to nobody. */
-static void dissolves(void)
+static void dissolve(int server)
 {
 	const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
-	int server = new_server(), clients[CLIENTS];
+	int clients[CLIENTS];
 	char text[100];
 
 	for (int i = 0; i < CLIENTS; i++)
@@ -33,6 +34,61 @@ static void dissolves(void)
 		hear("client", clients[i % CLIENTS]);
 		if (connect(server, &nobody, sizeof(nobody)))
 			err(2, "connect to nobody");
+	}
+}
+
+static void dissolves(void)
+{
+	dissolve(new_server());
+}
+
+/* A process that has the number of one that has ended, and waits; where another has it already, 0. */
+static pid_t take_number(pid_t number)
+{
+	struct clone_args args = {
+		.exit_signal = SIGCHLD,
+		.set_tid = (uintptr_t)&number,
+		.set_tid_size = 1,
+	};
+	long child = sks_raw(SYS_clone3, &args, sizeof(args));
+
+	if (!child) {
+		pause();
+		_exit(0);
+	}
+	if (child < 0 && child != -EEXIST)
+		errx(2, "clone3: %s", strerrorname_np((int)-child));
+	return child < 0 ? 0 : (pid_t)child;
+}
+
+/* It goes into the background, and the number of who bound the socket becomes another's. */
+static void background(void)
+{
+	int begin[2], end[2], server;
+	pid_t first, other;
+	char byte;
+
+	if (pipe(begin) || pipe(end))
+		err(2, "pipe");
+	first = forked();
+	if (!first) {
+		server = new_server();
+		if (forked())
+			_exit(0);
+		close(end[0]);
+		if (read(begin[0], &byte, 1) != 1)
+			err(2, "read");
+		dissolve(server);
+		exit(0);
+	}
+	close(end[1]);
+	say_end("first", first);
+	other = take_number(first);
+	if (write(begin[1], "", 1) != 1 || read(end[0], &byte, 1))
+		err(2, "write, read");
+	if (other) {
+		kill(other, SIGKILL);
+		say_end("other", other);
 	}
 }
 

@@ -205,6 +205,23 @@ static void test_threads(void)
 		  n_entries(&peer));
 }
 
+/* Two questions of one thread, one of which another one answers. */
+static void test_rest(void)
+{
+	struct sks_endpoint peer = peer_of(1);
+
+	begin_anew();
+	become(1);
+	note_at(&peer, 53, NULL);
+	note_at(&peer, 53, NULL);
+	become(2);
+	answered_at(&peer, 53, NULL);
+	become(3);
+	note_at(&peer, 77, NULL);
+	become(1);
+	is_port("the rest is still for who received it", port_of(&peer, NULL), 53);
+}
+
 /* What two writers have mixed up is nobody's. */
 static void test_mixed(void)
 {
@@ -366,6 +383,7 @@ int main(void)
 	test_names();
 	test_answered();
 	test_threads();
+	test_rest();
 	test_mixed();
 	test_killed();
 	test_left();
