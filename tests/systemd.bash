@@ -14,13 +14,25 @@ unit() {
 	cat > "$SKS_DIR/units/$1"
 }
 
+# mount_cgroups DIRECTORY: from where the machine has them. To mount them once more would take from all of
+# it the options that they have.
+mount_cgroups() {
+	local there
+	there=$(in_ns findmnt --noheadings --first-only --types cgroup2 --output TARGET) || :
+	mkdir "$1"
+	if [[ -n $there ]]; then
+		in_ns mount --bind "$there" "$1"
+	else
+		in_ns mount -t cgroup2 cgroup2 "$1"
+	fi
+}
+
 # boot_systemd TARGET [DIRECTORY]...: in $NS's network; with a cgroup below ours, an empty /run, and
 # no units but the test's and those in the directories.
 boot_systemd() {
 	local target=$1 IFS=:
 	shift
-	mkdir "$SKS_DIR/cgroups"
-	in_ns mount -t cgroup2 cgroup2 "$SKS_DIR/cgroups"
+	mount_cgroups "$SKS_DIR/cgroups"
 	CGROUP=$SKS_DIR/cgroups$(sed -n 's/^0:://p' /proc/self/cgroup)
 	CGROUP=${CGROUP%/}/sksteer-test-$$
 	in_ns mkdir "$CGROUP"
@@ -54,6 +66,8 @@ unboot_systemd() {
 	kill_server systemd
 	wait_until 5 sks_is_empty "$CGROUP"
 	in_ns find "$CGROUP" -depth -type d -exec rmdir {} +
+	in_ns umount "$SKS_DIR/cgroups"
+	rmdir "$SKS_DIR/cgroups"
 	CGROUP=
 }
 
