@@ -3,7 +3,6 @@
 # Owns the tests of what the helper leaves alone: the rest of the machine, and other programs' files.
 
 load lib
-load systemd
 
 setup() {
 	sks_setup
@@ -42,14 +41,21 @@ answers_at() {
 
 @test "a socket that a killed helper has left is replaced, also while it is still ending" {
 	local i
+	need flock
 	for ((i = 0; i < 20; i++)); do
 		start_helper
-		# Not waited for.
 		kill -KILL "$(helper_pid)"
+		# It has let go of its locks then, of its socket perhaps not yet.
+		in_ns flock "$SOCKET.lock" flock "$BPFFS" true
 	done
 	start_helper
 	stop_helper
 	[[ ! -e $SOCKET ]]
+	# One that ends when somebody connects.
+	start_server ending socat "UNIX-LISTEN:$SOCKET,type=5,unlink-close=0" EXEC:true
+	wait_until 5 test -S "$SOCKET"
+	start_helper
+	stop_helper
 }
 
 @test "a helper that ends leaves what another program has put at its path" {
@@ -109,7 +115,7 @@ attach() {
 
 @test "beside the bind hooks others may attach theirs to any cgroup, but at the root not as the only ones" {
 	local cgroups=$SKS_DIR/cgroups own=$SKS_DIR/cgroups/${SKS_DIR##*/} hook
-	need jq findmnt
+	need jq
 	mount_cgroups "$cgroups"
 	start_helper
 	start_steered web 7 ncat -4lke /bin/cat 127.0.0.1 7777
@@ -123,4 +129,17 @@ attach() {
 	run attach "$cgroups"
 	isnt "$status" 0
 	has "$output" 'failed to attach program'
+}
+
+@test "a helper that sksteer-run has started is in the command's control group" {
+	local cgroups=$SKS_DIR/cgroups own=$SKS_DIR/cgroups/${SKS_DIR##*/}
+	mount_cgroups "$cgroups"
+	in_ns mkdir "$own"
+	# shellcheck disable=SC2016 # of the inner shell
+	start_server web bash -c 'echo $$ > "$1"; shift; exec "$@"' - "$own/cgroup.procs" \
+		"$RUN" -p 7 ncat -4lke /bin/cat 127.0.0.1 7777
+	wait_answer 127.0.0.1 7
+	in_ns grep -qx "$(own_pids sksteerd)" "$own/cgroup.procs"
+	kill_server web
+	wait_until 5 in_ns rmdir "$own"
 }

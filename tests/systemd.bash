@@ -14,19 +14,6 @@ unit() {
 	cat > "$SKS_DIR/units/$1"
 }
 
-# mount_cgroups DIRECTORY: from where the machine has them. To mount them once more would take from all of
-# it the options that they have.
-mount_cgroups() {
-	local there
-	there=$(in_ns findmnt --noheadings --first-only --types cgroup2 --output TARGET) || :
-	mkdir "$1"
-	if [[ -n $there ]]; then
-		in_ns mount --bind "$there" "$1"
-	else
-		in_ns mount -t cgroup2 cgroup2 "$1"
-	fi
-}
-
 # boot_systemd TARGET [DIRECTORY]...: in $NS's network; with a cgroup below ours, an empty /run, and
 # no units but the test's and those in the directories.
 boot_systemd() {
