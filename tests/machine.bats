@@ -131,15 +131,17 @@ attach() {
 	has "$output" 'failed to attach program'
 }
 
-@test "a helper that sksteer-run has started is in the command's control group" {
+@test "a helper that sksteer-run has started is in the command's control group and namespaces" {
 	local cgroups=$SKS_DIR/cgroups own=$SKS_DIR/cgroups/${SKS_DIR##*/}
 	mount_cgroups "$cgroups"
 	in_ns mkdir "$own"
+	add_ns other
 	# shellcheck disable=SC2016 # of the inner shell
-	start_server web bash -c 'echo $$ > "$1"; shift; exec "$@"' - "$own/cgroup.procs" \
+	NS=other start_server web bash -c 'echo $$ > "$1"; shift; exec "$@"' - "$own/cgroup.procs" \
 		"$RUN" -p 7 ncat -4lke /bin/cat 127.0.0.1 7777
-	wait_answer 127.0.0.1 7
+	NS=other wait_answer 127.0.0.1 7
 	in_ns grep -qx "$(own_pids sksteerd)" "$own/cgroup.procs"
+	[[ /proc/$(own_pids sksteerd)/ns/net -ef /proc/$(ns_pid other)/ns/net ]]
 	kill_server web
 	wait_until 5 in_ns rmdir "$own"
 }
