@@ -108,6 +108,23 @@ attached() {
 	is "$(seen)" "$before"
 }
 
+@test "two programs of one network namespace: each steers what is its own, and another helper's stays" {
+	local second=$SKS_DIR/second.sock
+	need jq
+	start_helper
+	start_steered web 7 ncat -4lke /bin/cat 127.0.0.1 7777
+	wait_answer 127.0.0.1 7
+	start_server second "$HELPER" --socket "$second" --bpffs /sys/fs/bpf/second
+	wait_until 5 test -S "$second"
+	SOCKET=$second start_steered other 8 ncat -4lke /bin/cat 127.0.0.1 8888
+	wait_answer 127.0.0.1 8
+	attached 2
+	answers 127.0.0.1 7
+	SOCKET=$second BPFFS=/sys/fs/bpf/second ctl unload
+	wait_until 5 attached 1
+	answers 127.0.0.1 7
+}
+
 # attach CGROUP: the program that is pinned there, as bpftool does unless it is told otherwise.
 attach() {
 	in_ns "$BPFTOOL" cgroup attach "$1" bind4 pinned /sys/fs/bpf/other
