@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* Owns where the pins of namespaces lie: the bpffs, and the names of directories on it. */
+#include <dirent.h>
 #include <errno.h>
 #include <linux/magic.h>
 #include <stdio.h>
@@ -36,16 +37,41 @@ bool sks_is_bpffs(const char *path)
 	return !statfs(path, &fs) && fs.f_type == BPF_FS_MAGIC;
 }
 
+/* To mount something over files hides them from everybody. */
+static int check_empty(const char *path)
+{
+	DIR *dir = opendir(path);
+	int n = 0;
+
+	if (!dir)
+		return -errno;
+	while (readdir(dir))
+		n++;
+	(void)closedir(dir);
+	return n > 2 ? -ENOTEMPTY : 0; /* itself, and its parent */
+}
+
+static int mount_bpffs(const char *path)
+{
+	int err = check_empty(path);
+
+	if (!err && mount("bpf", path, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0755"))
+		err = -errno;
+	return err;
+}
+
 /* /sys/fs/bpf is there on every kernel with BPF, but on some machines nobody mounts it. */
 int sks_bpffs_prepare(const char *dir)
 {
 	const char *mount_point = strncmp(dir, "/sys/fs/bpf/", 12) ? dir : "/sys/fs/bpf";
+	int err = 0;
 
 	if (mount_point == dir && mkdir(dir, 0750) && errno != EEXIST)
 		return -errno;
-	if (!sks_is_bpffs(mount_point) && !sks_is_bpffs(dir) &&
-	    mount("bpf", mount_point, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0755"))
-		return -errno;
+	if (!sks_is_bpffs(mount_point) && !sks_is_bpffs(dir))
+		err = mount_bpffs(mount_point);
+	if (err)
+		return err;
 	if (mkdir(dir, 0750) && errno != EEXIST)
 		return -errno;
 	return sks_is_bpffs(dir) ? 0 : -ENOTSUP;

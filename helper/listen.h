@@ -4,11 +4,14 @@
 #define SKSTEER_LISTEN_H
 
 /*
- * A SOCK_SEQPACKET socket that listens at the path, for everybody; what lay there is removed, which
- * is for whoever holds the path's lock. A CLOEXEC non-blocking descriptor the caller owns, or
- * -errno.
+ * A SOCK_SEQPACKET socket that listens at the path, for everybody. For whoever holds the path's
+ * lock: a socket there at which nobody listens is removed. -EADDRINUSE: somebody does; -ENOTSOCK:
+ * it is anything else. A CLOEXEC non-blocking descriptor the caller owns, or -errno.
  */
 int sks_listen(const char *path);
+
+/* Removes what sks_listen() has put there, while its descriptor is open; not what came instead. */
+void sks_listen_end(const char *path);
 
 /*
  * The same by the abstract name of that path, for those who do not see the path any more. -1: not

@@ -281,7 +281,7 @@ static int serve(const struct options *opt, struct sks_spaces *spaces, const str
 	err = sks_server_run(&server);
 	sks_roles_mourn();
 	if (!held->passed)
-		(void)unlink(opt->socket);
+		sks_listen_end(opt->socket);
 	while (err == 1 && spaces->n)
 		sks_spaces_remove(spaces, spaces->spaces[0]);
 	if (err == 1)

@@ -10,7 +10,7 @@ setup() {
 	need crun jq
 	SOCKET=$SKS_DIR/helper/helper.sock
 	# crun wants to see one kind of them, however the machine has them.
-	in_ns mount -t cgroup2 cgroup2 /sys/fs/cgroup
+	mount_cgroups /sys/fs/cgroup
 	mkdir "$SKS_DIR/helper" # a file that is bind-mounted would be the old one after a restart
 }
 

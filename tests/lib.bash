@@ -292,6 +292,20 @@ sks_teardown() {
 	[[ -z $said ]] || fail "$said"
 }
 
+# mount_cgroups DIRECTORY: from where the machine has them. To mount them once more would take from all of
+# it the options that they have.
+mount_cgroups() {
+	local there
+	need findmnt
+	there=$(in_ns findmnt --noheadings --first-only --types cgroup2 --output TARGET) || :
+	mkdir -p "$1"
+	if [[ -n $there ]]; then
+		in_ns mount --bind "$there" "$1"
+	else
+		in_ns mount -t cgroup2 cgroup2 "$1"
+	fi
+}
+
 # --- the helper --------------------------------------------------------------------------------
 
 # start_helper [ARGUMENT...]: returns when it is ready. It lives in the machine's own network

@@ -338,6 +338,12 @@ status_is() {
 	is "$output" "SKSTEER_SOCKET=$SOCKET"
 }
 
+@test "the first process of a PID namespace has the supervisor as a child, as whatever else is orphaned there" {
+	run in_ns unshare --pid --fork --mount-proc "$RUN" --socket "$SOCKET" --engine seccomp -p 7 \
+		bash -c 'read -r children < /proc/1/task/1/children; cat "/proc/${children%% *}/comm"'
+	is "$output" sksteer-watch
+}
+
 @test "whoever reads the command's output sees its end, though a daemon of it goes on" {
 	local out
 	out=$(in_ns timeout 10 "$RUN" --socket "$SOCKET" --engine seccomp -p 7 -- \

@@ -19,8 +19,7 @@ unit() {
 boot_systemd() {
 	local target=$1 IFS=:
 	shift
-	mkdir "$SKS_DIR/cgroups"
-	in_ns mount -t cgroup2 cgroup2 "$SKS_DIR/cgroups"
+	mount_cgroups "$SKS_DIR/cgroups"
 	CGROUP=$SKS_DIR/cgroups$(sed -n 's/^0:://p' /proc/self/cgroup)
 	CGROUP=${CGROUP%/}/sksteer-test-$$
 	in_ns mkdir "$CGROUP"
@@ -54,6 +53,8 @@ unboot_systemd() {
 	kill_server systemd
 	wait_until 5 sks_is_empty "$CGROUP"
 	in_ns find "$CGROUP" -depth -type d -exec rmdir {} +
+	in_ns umount "$SKS_DIR/cgroups"
+	rmdir "$SKS_DIR/cgroups"
 	CGROUP=
 }
 

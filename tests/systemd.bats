@@ -228,6 +228,23 @@ answers_inside() {
 	has "$(log_of redis)" "object 'libsksteer.so' from LD_PRELOAD cannot be preloaded"
 }
 
+# bpffs_is OWNER GROUP MODE: without the sticky bit, which is the kernel's choice.
+bpffs_is() {
+	is "$(in_systemd stat -c '%U %G %a' /sys/fs/bpf | sed 's/ 1/ /')" "$*"
+}
+
+@test "systemd: the way to the pins is opened for the helper where it is closed, and else stays as it is" {
+	boot
+	bpffs_is root sksteer 710
+	unboot_systemd
+	in_ns chown root:daemon /sys/fs/bpf
+	in_ns chmod 755 /sys/fs/bpf
+	boot
+	bpffs_is root daemon 755
+	in_systemd systemctl start sksteerd
+	in_systemd /usr/local/sbin/sksteerctl bind web 80
+}
+
 # --- without a systemd -----------------------------------------------------------------------------
 
 # activated ARGUMENT...: of systemd-socket-activate; the first client starts the helper.

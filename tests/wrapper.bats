@@ -112,6 +112,13 @@ session_of() {
 	is "$(ps -o ni= -p "$(pid_of echo)" | tr -d ' ')" 5
 }
 
+@test "nor is how the command is scheduled" {
+	start_server echo chrt --batch 0 "$RUN" -p 7 ncat -lk 7777 --exec /bin/cat
+	wait_answer 127.0.0.1 7
+	is "$(ps -o cls= -p "$(own_pids sksteerd)" | tr -d ' ')" TS
+	is "$(ps -o cls= -p "$(pid_of echo)" | tr -d ' ')" B
+}
+
 @test "a command that opens no socket: its helper goes, and nothing is left" {
 	run in_ns "$RUN" -p 7 sh -c 'exit 9'
 	is "$status" 9

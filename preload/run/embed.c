@@ -6,12 +6,14 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -48,12 +50,16 @@ bool sks_embed_is_absent(int err)
 	return err == -ENOENT || err == -ECONNREFUSED || err == -ECONNRESET;
 }
 
-/* What is meant to bound the command would end the helper at some time, or keep it waiting. */
+/*
+ * What is meant to bound the command would end the helper at some time, or keep it waiting; what is
+ * to run it first would have the helper run first, for everybody.
+ */
 static void lift_limits(void)
 {
 	static const int limits[] = { RLIMIT_CPU,  RLIMIT_FSIZE, RLIMIT_AS,
 				      RLIMIT_DATA, RLIMIT_NPROC, RLIMIT_MEMLOCK };
 	const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
+	const struct sched_param usual = {};
 
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
 		struct rlimit own;
@@ -64,6 +70,8 @@ static void lift_limits(void)
 		own.rlim_cur = own.rlim_max;
 		(void)setrlimit(limits[i], &own);
 	}
+	/* By number: musl's does nothing. */
+	(void)syscall(SYS_sched_setscheduler, 0, SCHED_OTHER, &usual);
 	(void)setpriority(PRIO_PROCESS, 0, 0);
 }
 
