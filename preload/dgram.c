@@ -3,7 +3,6 @@
 #include "dgram.h"
 
 #include <netinet/in.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -206,11 +205,13 @@ static void drop_original(struct sks_dgram *dgram)
 }
 
 /*
- * Atfork handlers are noted with it. Ours is never taken away: that is crtbeginS.o's to do, without
- * which we link, so the library stays when it is unloaded (-z nodelete).
+ * pthread_atfork(3), of glibc alone: musl's name is another one, and a library that asks for a name
+ * which is not there is not loaded. Never undone, so the library stays when it is unloaded (-z
+ * nodelete).
  */
-__attribute__((visibility("hidden"))) void *__dso_handle =
-	&__dso_handle; // NOLINT(bugprone-reserved-identifier)
+extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void),
+			     void *dso)
+	__attribute__((weak)); // NOLINT(bugprone-reserved-identifier)
 
 /* A child that fork(2) made (ncat's) has to do with that client only; see keep() in connect.c. */
 static void drop_originals(void)
@@ -226,9 +227,8 @@ void sks_dgram_connected(int fd, int original)
 	static atomic_bool is_handled;
 	struct sks_dgram dgram = sks_udp->fds[fd];
 
-	if (original && !atomic_exchange(&is_handled, true))
-		(void)pthread_atfork(NULL, NULL, drop_originals);
-
+	if (original && __register_atfork && !atomic_exchange(&is_handled, true))
+		(void)__register_atfork(NULL, NULL, drop_originals, NULL);
 	dgram.original = original;
 	dgram.original_cookie = original ? dgram.cookie : 0;
 	dgram.cookie = sks_fd_cookie(fd);
