@@ -29,7 +29,8 @@ answers_at() {
 	ln -s file "$SKS_DIR/link"
 	start_server other socat "UNIX-LISTEN:$SKS_DIR/stream,fork" SYSTEM:'echo there'
 	start_server packets socat "UNIX-LISTEN:$SKS_DIR/packets,type=5,fork" SYSTEM:'sleep 30'
-	wait_until 5 test -S "$SKS_DIR/stream" -a -S "$SKS_DIR/packets"
+	wait_until 5 accepts "$SKS_DIR/stream"
+	wait_until 5 accepts "$SKS_DIR/packets"
 	refuses "cannot listen on $SKS_DIR/file: Socket operation on non-socket" --socket "$SKS_DIR/file"
 	refuses "cannot listen on $SKS_DIR/link: Socket operation on non-socket" --socket "$SKS_DIR/link"
 	refuses "cannot listen on $SKS_DIR/stream: Address already in use" --socket "$SKS_DIR/stream"
@@ -53,7 +54,7 @@ answers_at() {
 	[[ ! -e $SOCKET ]]
 	# One that ends when somebody connects.
 	start_server ending socat "UNIX-LISTEN:$SOCKET,type=5,unlink-close=0" EXEC:true
-	wait_until 5 test -S "$SOCKET"
+	wait_until 5 accepts "$SOCKET"
 	start_helper
 	stop_helper
 }
@@ -62,7 +63,7 @@ answers_at() {
 	start_helper
 	rm "$SOCKET"
 	start_server other socat "UNIX-LISTEN:$SOCKET,fork" SYSTEM:'echo there'
-	wait_until 5 test -S "$SOCKET"
+	wait_until 5 accepts "$SOCKET"
 	stop_helper
 	answers_at "$SOCKET"
 }
@@ -115,7 +116,7 @@ attached() {
 	start_steered web 7 ncat -4lke /bin/cat 127.0.0.1 7777
 	wait_answer 127.0.0.1 7
 	start_server second "$HELPER" --socket "$second" --bpffs /sys/fs/bpf/second
-	wait_until 5 test -S "$second"
+	wait_until 5 accepts "$second"
 	SOCKET=$second start_steered other 8 ncat -4lke /bin/cat 127.0.0.1 8888
 	wait_answer 127.0.0.1 8
 	attached 2

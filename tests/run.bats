@@ -237,7 +237,7 @@ SKSTEER_WARNED=1"
 @test "a helper that does not answer costs a second, once" {
 	local begin took
 	start_server hung socat "UNIX-LISTEN:$SOCKET,type=5,mode=666,fork" SYSTEM:'sleep 60'
-	wait_until 5 test -S "$SOCKET"
+	wait_until 5 accepts "$SOCKET"
 	begin=${EPOCHREALTIME/[.,]/}
 	user_run -p 7 echo served
 	took=$((${EPOCHREALTIME/[.,]/} - begin))

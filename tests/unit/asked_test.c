@@ -149,6 +149,19 @@ static void become(uint32_t thread)
 	asked->process = thread;
 }
 
+/* To and from a copy of the peer's address: by which thread is all that is known. */
+static void receives(uint32_t thread, const struct sks_endpoint *peer, uint16_t port)
+{
+	become(thread);
+	note_at(peer, port, NULL);
+}
+
+static void answers(uint32_t thread, const struct sks_endpoint *peer, uint16_t port)
+{
+	become(thread);
+	answered_at(peer, port, NULL);
+}
+
 static unsigned int n_entries(const struct sks_endpoint *peer)
 {
 	unsigned int n = 0;
@@ -164,42 +177,31 @@ static void test_threads(void)
 	struct sks_endpoint peer = peer_of(1);
 
 	begin_anew();
-	become(1);
-	note_at(&peer, 53, NULL);
-	become(2);
-	note_at(&peer, 77, NULL);
+	receives(1, &peer, 53);
+	receives(2, &peer, 77);
 	become(1);
 	is_port("two ask at once: a thread answers its own", port_of(&peer, NULL), 53);
 	become(2);
 	is_port("and the other one, too", port_of(&peer, NULL), 77);
-	become(1);
-	answered_at(&peer, 53, NULL);
+	answers(1, &peer, 53);
 	is_port("it has, and hands on: what came last, and waits", port_of(&peer, NULL), 77);
-	answered_at(&peer, 77, NULL);
+	answers(1, &peer, 77);
 	is_port("a second answer to that", port_of(&peer, NULL), 77);
-	become(2);
-	note_at(&peer, 53, NULL);
-	note_at(&peer, 53, NULL);
-	become(1);
-	note_at(&peer, 77, NULL);
-	become(2);
-	answered_at(&peer, 53, NULL);
+	receives(2, &peer, 53);
+	receives(2, &peer, 53);
+	receives(1, &peer, 77);
+	answers(2, &peer, 53);
 	is_port("of two one is answered: a thread answers its own", port_of(&peer, NULL), 53);
-	become(1);
-	note_at(&peer, 53, NULL);
-	note_at(&peer, 53, NULL);
-	become(3);
-	answered_at(&peer, 53, NULL);
-	become(1);
-	note_at(&peer, 77, NULL);
+	receives(1, &peer, 53);
+	receives(1, &peer, 53);
+	answers(3, &peer, 53);
+	receives(1, &peer, 77);
 	become(3);
 	is_port("one of two is answered by who received none: what came last", port_of(&peer, NULL),
 		77);
 	for (uint32_t i = 10; i < 20; i++) {
-		become(1);
-		note_at(&peer, 53, NULL);
-		become(i);
-		answered_at(&peer, 53, NULL);
+		receives(1, &peer, 53);
+		answers(i, &peer, 53);
 	}
 	tap_check(n_entries(&peer) <= 4, "each answer by another thread: %u entries",
 		  n_entries(&peer));
@@ -211,13 +213,10 @@ static void test_rest(void)
 	struct sks_endpoint peer = peer_of(1);
 
 	begin_anew();
-	become(1);
-	note_at(&peer, 53, NULL);
-	note_at(&peer, 53, NULL);
-	become(2);
-	answered_at(&peer, 53, NULL);
-	become(3);
-	note_at(&peer, 77, NULL);
+	receives(1, &peer, 53);
+	receives(1, &peer, 53);
+	answers(2, &peer, 53);
+	receives(3, &peer, 77);
 	become(1);
 	is_port("the rest is still for who received it", port_of(&peer, NULL), 53);
 }
