@@ -31,7 +31,8 @@ steer() {
 	printf '%s\n' '[Service]' "$@" > "$SKS_DIR/units/$unit.d/steer.conf"
 }
 
-# boot UNIT...: with sksteerd.socket, and these; the helper's log is among the test's.
+# boot UNIT...: with sksteerd.socket, and these; the helper's log is among the test's. As at every boot
+# basic.target is asked for: it is what makes services wait for sockets.
 boot() {
 	mkdir -p "$SKS_DIR/units/sksteerd.service.d"
 	printf '%s\n' '[Service]' "StandardError=append:$SKS_DIR/helper.log" \
@@ -40,7 +41,7 @@ boot() {
 	unit test.target <<-EOF
 		[Unit]
 		DefaultDependencies=no
-		Wants=sksteerd.socket $*
+		Wants=basic.target sksteerd.socket $*
 	EOF
 	boot_systemd test.target /usr/local/lib/systemd/system
 	wait_until 10 is_active test.target
