@@ -97,7 +97,7 @@ served_by() {
 	examples sksteerd.8 2
 	cp "$SKS_ROOT/packaging/policy.conf" .
 	serve try "${EXAMPLES[0]}"
-	wait_until 5 in_ns test -S /run/try/helper.sock
+	wait_until 5 accepts /run/try/helper.sock
 	serve web "env ${EXAMPLES[1]}"
 	answered 127.0.0.1#80
 	is "$(in_ns "$CTL" --socket /run/try/helper.sock --bpffs /sys/fs/bpf/try status --json |
