@@ -54,11 +54,14 @@ static const struct sks_kept loader_needs[] = {
 	SKS_KEEP(CAP_PERFMON, "steering before Linux 6.18"),
 };
 
+/*
+ * The loader and the takers hand descriptors on, so theirs is the helper's. What a user has in
+ * flight is counted against RLIMIT_NOFILE of whoever sends the next one (unix(7), ETOOMANYREFS):
+ * with a small one, what some other program of root's has in flight would stop them.
+ */
 #define INSIDE_FILES 16
 #define HOLDER_FILES 32
-#define LOADER_FILES 64
 #define TAKERS	     1024 /* processes of the user that the helper runs as */
-#define TAKER_FILES  300  /* as many descriptors as one record can bring */
 #define WALK_MS	     1000 /* through all descriptors of all processes */
 
 static int confine_inside(void)
@@ -77,14 +80,14 @@ static int confine_holder(void)
 static int confine_takers(void)
 {
 	(void)signal(SIGCHLD, SIG_IGN); /* nobody waits for them */
-	return sks_confine_caps(taker_keeps, 3) ?: sks_confine_limits(TAKER_FILES, TAKERS)
+	return sks_confine_caps(taker_keeps, 3) ?: sks_confine_limits(0, TAKERS)
 						?: sks_filter_takers();
 }
 
 static int confine_loader(void)
 {
 	return sks_confine_caps(sks_kernel_speculates() ? loader_needs : loader_keeps, 3)
-		       ?: sks_confine_limits(LOADER_FILES, 0)
+		       ?: sks_confine_limits(0, 0)
 		       ?: sks_filter_loader();
 }
 

@@ -88,7 +88,22 @@ none_left() {
 	all_keep_theirs
 	is "$(limit_of "$(worker $INSIDE)" 'open files')" '16 16'
 	is "$(limit_of "$(worker $HOLDER)" 'open files')" '32 32'
-	is "$(limit_of "$(worker $LOADER)" 'open files')" '64 64'
+}
+
+@test "privileges: what root's other programs have in flight does not stop them" {
+	local send='import signal, socket
+a, b = socket.socketpair()
+for _ in range(10):
+    socket.send_fds(a, [b"x"], [0] * 200)
+print("sent", flush=True)
+signal.pause()'
+	start_server sender python3 -c "$send"
+	wait_until 5 grep -qx sent "$SKS_DIR/sender.log"
+	start_helper
+	add_ns other
+	serve web 7 0.0.0.0#7777
+	NS=other AS=nobody serve others 2000 0.0.0.0#7778
+	silent web others
 }
 
 @test "privileges: the workers hold nothing but their socket" {

@@ -77,7 +77,10 @@ said() {
 }
 
 silent() {
-	is "$(log_of "$1")" ready
+	local name
+	for name in "$@"; do
+		is "$(log_of "$name")" ready
+	done
 }
 
 # may_bind PORT: root may, who is anybody but the one that has it.
