@@ -54,12 +54,10 @@ static int limit(int resource, rlim_t most)
 	return setrlimit(resource, &limits) ? -errno : 0;
 }
 
-int sks_confine_limits(rlim_t descriptors, rlim_t processes)
+int sks_confine_limits(rlim_t processes)
 {
 	int err = limit(RLIMIT_CORE, 0) ?: limit(RLIMIT_NPROC, processes);
 
-	if (!err && descriptors)
-		err = limit(RLIMIT_NOFILE, descriptors);
 	if (!err && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		err = -errno;
 	/* LeakSanitizer looks at us by ptrace(2), from a process that has no more rights. */

@@ -29,9 +29,11 @@ int sks_confine_caps(const struct sks_kept *kept, size_t n);
 
 /*
  * No other program with more rights, no core dump, and no ptrace(2) by its own user. At most so
- * many processes of that user (RLIMIT_NPROC), and descriptors; of these 0: as many as before. 0 or
- * -errno.
+ * many processes of that user (RLIMIT_NPROC). Descriptors stay as many as the helper may have: all
+ * that a user has in flight is counted against RLIMIT_NOFILE of whoever sends the next one
+ * (unix(7), ETOOMANYREFS), so with few some other program of root's would stop those that hand
+ * descriptors on. 0 or -errno.
  */
-int sks_confine_limits(rlim_t descriptors, rlim_t processes);
+int sks_confine_limits(rlim_t processes);
 
 #endif

@@ -54,40 +54,31 @@ static const struct sks_kept loader_needs[] = {
 	SKS_KEEP(CAP_PERFMON, "steering before Linux 6.18"),
 };
 
-/*
- * The loader and the takers hand descriptors on, so theirs is the helper's. What a user has in
- * flight is counted against RLIMIT_NOFILE of whoever sends the next one (unix(7), ETOOMANYREFS):
- * with a small one, what some other program of root's has in flight would stop them.
- */
-#define INSIDE_FILES 16
-#define HOLDER_FILES 32
-#define TAKERS	     1024 /* processes of the user that the helper runs as */
-#define WALK_MS	     1000 /* through all descriptors of all processes */
+#define TAKERS	1024 /* processes of the user that the helper runs as */
+#define WALK_MS 1000 /* through all descriptors of all processes */
 
 static int confine_inside(void)
 {
-	return sks_confine_caps(inside_keeps, 2) ?: sks_confine_limits(INSIDE_FILES, 0)
-						?: sks_filter_inside();
+	return sks_confine_caps(inside_keeps, 2) ?: sks_confine_limits(0) ?: sks_filter_inside();
 }
 
 static int confine_holder(void)
 {
 	(void)sks_holder_limit(WALK_MS);
-	return sks_confine_caps(holder_keeps, 2) ?: sks_confine_limits(HOLDER_FILES, 0)
-						?: sks_filter_holder();
+	return sks_confine_caps(holder_keeps, 2) ?: sks_confine_limits(0) ?: sks_filter_holder();
 }
 
 static int confine_takers(void)
 {
 	(void)signal(SIGCHLD, SIG_IGN); /* nobody waits for them */
-	return sks_confine_caps(taker_keeps, 3) ?: sks_confine_limits(0, TAKERS)
+	return sks_confine_caps(taker_keeps, 3) ?: sks_confine_limits(TAKERS)
 						?: sks_filter_takers();
 }
 
 static int confine_loader(void)
 {
 	return sks_confine_caps(sks_kernel_speculates() ? loader_needs : loader_keeps, 3)
-		       ?: sks_confine_limits(0, 0)
+		       ?: sks_confine_limits(0)
 		       ?: sks_filter_loader();
 }
 
@@ -106,7 +97,7 @@ int sks_roles_judge(void)
 
 	if (sks_kernel_has_barrier())
 		n--;
-	return sks_confine_caps(judge_keeps, n) ?: sks_confine_limits(0, 0) ?: sks_filter_judge();
+	return sks_confine_caps(judge_keeps, n) ?: sks_confine_limits(0) ?: sks_filter_judge();
 }
 
 void sks_roles_mourn(void)
