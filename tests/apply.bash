@@ -20,13 +20,10 @@ apply() {
 
 # apply_file FILE [OPTION]...
 apply_file() {
-	local as=()
-	case ${AS:-root} in
-	nobody) as=("${AS_NOBODY[@]}") ;;
-	user2) as=("${AS_USER2[@]}") ;;
-	esac
+	local AS_WHO
+	as_who
 	SKSTEER_SOCKET=$SOCKET run --separate-stderr in_ns timeout --signal=KILL $((60 * SKS_SLOW)) \
-		"${as[@]}" "$CTL" apply "$@"
+		"${AS_WHO[@]}" "$CTL" apply "$@"
 }
 
 # list [LABEL BINDING... [and LABEL BINDING...]...]: as JSON.

@@ -1,19 +1,12 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-# Owns what the tests of granted ports share: a helper with a policy file, and users who bind.
+# Owns what the tests of granted ports share: users who bind, by the raw form.
 # shellcheck disable=SC2154 # bats sets $stderr
 
 load acts
+load policy
 
 INSTANCE=SKSTEER_INSTANCE=00112233445566778899aabbccddeeff
-
-# policy LINE...: the file, and a helper that has read it.
-policy() {
-	POLICY=$SKS_DIR/policy.conf
-	printf '%s\n' "$@" > "$POLICY"
-	chmod 644 "$POLICY"
-	start_helper --policy "$POLICY"
-}
 
 # binds [SKSTEER_X=...]... WORD...: progs/calls.c as user $AS, by the raw form; to its end.
 binds() {

@@ -45,11 +45,7 @@ runs() {
 		events { worker_connections 64; }
 		http {
 			access_log off;
-			client_body_temp_path $SKS_DIR/nginx/body;
-			proxy_temp_path $SKS_DIR/nginx/proxy;
-			fastcgi_temp_path $SKS_DIR/nginx/fastcgi;
-			uwsgi_temp_path $SKS_DIR/nginx/uwsgi;
-			scgi_temp_path $SKS_DIR/nginx/scgi;
+			$(nginx_paths "$SKS_DIR/nginx")
 			server { listen 80; listen [::]:80; return 200 'on \$server_port'; }
 		}
 	EOT

@@ -29,6 +29,14 @@ isnt() {
 	[[ $1 != "$2" ]] || fail "expected anything else: $2"
 }
 
+# status_is STATUS CMD...: not with run, whose subshell has no children to wait for.
+status_is() {
+	local expected=$1 got=0
+	shift
+	"$@" || got=$?
+	is "$got" "$expected"
+}
+
 # has TEXT PART
 has() {
 	[[ $1 == *"$2"* ]] || fail "expected a text with: $2"$'\n'"                 got: $1"

@@ -8,12 +8,9 @@ load stand
 # grabs PLACE...: what progs/grab.c says as user2, who has nothing here; as root with AS=root, as
 # nobody with AS=nobody.
 grabs() {
-	local who=("${AS_USER2[@]}")
-	case ${AS:-} in
-	root) who=() ;;
-	nobody) who=("${AS_NOBODY[@]}") ;;
-	esac
-	in_ns "${who[@]}" "$PROGS/grab" "$@"
+	local AS_WHO
+	AS=${AS:-user2} as_who
+	in_ns "${AS_WHO[@]}" "$PROGS/grab" "$@"
 }
 
 # taken PLACE..., free PLACE...: every one of them is, for that user.

@@ -202,8 +202,7 @@ contest() {
 	mkdir "$SKS_DIR/nginx"
 	chmod 777 "$SKS_DIR/nginx"
 	printf '%s\n' 'daemon off; error_log stderr; pid nginx.pid; events { }' \
-		'http { access_log off; client_body_temp_path a; proxy_temp_path b; fastcgi_temp_path c;' \
-		'uwsgi_temp_path d; scgi_temp_path e;' \
+		'http { access_log off;' "$(nginx_paths .)" \
 		'server { listen 18080; return 200 "first\n"; }' \
 		'server { listen 18081; return 200 "second\n"; } }' > "$SKS_DIR/nginx/nginx.conf"
 	start_server nginx "${AS_NOBODY[@]}" env LD_PRELOAD="$LIB" SKSTEER_SOCKET="$SOCKET" \

@@ -191,9 +191,7 @@ sks_command() {
 			events { }
 			http {
 				access_log off; root $dir;
-				client_body_temp_path $dir/body; proxy_temp_path $dir/proxy;
-				fastcgi_temp_path $dir/fastcgi; uwsgi_temp_path $dir/uwsgi;
-				scgi_temp_path $dir/scgi;
+				$(nginx_paths "$dir")
 				server { listen 7777; listen [::]:7777; }
 			}
 		END

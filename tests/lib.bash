@@ -262,6 +262,19 @@ helper_pid() {
 
 # --- servers -----------------------------------------------------------------------------------
 
+# Sets AS_WHO to the words that become user $AS: root (unless said), nobody, user2, or a uid 0 as
+# containers have it: without a capability, or with all of them in a user namespace of its own.
+as_who() {
+	case ${AS:-root} in
+	nobody) AS_WHO=("${AS_NOBODY[@]}") ;;
+	user2) AS_WHO=("${AS_USER2[@]}") ;;
+	capless) AS_WHO=(setpriv --bounding-set -net_admin --inh-caps -net_admin --) ;;
+	powerless) AS_WHO=(setpriv --bounding-set -all --inh-caps -all --) ;;
+	namespaced) AS_WHO=(unshare --user --map-root-user --) ;;
+	*) AS_WHO=() ;;
+	esac
+}
+
 # start_server NAME CMD...: in $NS, its output in $SKS_DIR/NAME.log. Returns at once. To preload
 # nothing but the server: start_server web env LD_PRELOAD="$LIB" SKSTEER_PORTS=7 CMD...
 start_server() {
@@ -278,6 +291,12 @@ start_steered() {
 	shift 2
 	start_server "$name" env LD_PRELOAD="$LIB" SKSTEER_SOCKET="$SOCKET" \
 		SKSTEER_PORTS="$ports" "$@"
+}
+
+# nginx_paths DIR: the lines of its http block by which an ordinary user's nginx works in DIR.
+nginx_paths() {
+	printf '%s_path %s;\n' client_body_temp "$1/body" proxy_temp "$1/proxy" \
+		fastcgi_temp "$1/fastcgi" uwsgi_temp "$1/uwsgi" scgi_temp "$1/scgi"
 }
 
 pid_of() {

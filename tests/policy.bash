@@ -9,6 +9,12 @@ write() {
 	chmod 644 "$POLICY"
 }
 
+# policy LINE...: and a helper that has read it.
+policy() {
+	write "$@"
+	start_helper --policy "$POLICY"
+}
+
 # An /etc whose changes nobody else sees.
 own_etc() {
 	in_ns mount -t tmpfs -o mode=755 none /mnt

@@ -9,7 +9,7 @@
 load acts
 load policy
 
-# Sets AS_WHO as that of promises.bash does, also for nobody in groups beside its own (AS=in:8,5000),
+# Sets AS_WHO as that of lib.bash does, also for nobody in groups beside its own (AS=in:8,5000),
 # and for such a one that is root of a user namespace of its own (AS=own:5000).
 as_who() {
 	case ${AS:-root} in
@@ -20,12 +20,6 @@ as_who() {
 		unshare --user --map-root-user --) ;;
 	*) AS_WHO=() ;;
 	esac
-}
-
-# policy LINE...: and a helper that has read it.
-policy() {
-	write "$@"
-	start_helper --policy "$POLICY"
 }
 
 has_logged() {

@@ -275,8 +275,7 @@ nginx_conf() {
 		events {}
 		http {
 			access_log off;
-			client_body_temp_path $SKS_DIR/nginx; proxy_temp_path $SKS_DIR/nginx;
-			fastcgi_temp_path $SKS_DIR/nginx; uwsgi_temp_path $SKS_DIR/nginx; scgi_temp_path $SKS_DIR/nginx;
+			$(nginx_paths "$SKS_DIR")
 			server { listen $1; return 200 "\$server_port\n"; }
 		}
 	EOT

@@ -15,19 +15,6 @@ teardown() {
 
 # --- servers -----------------------------------------------------------------------------------
 
-# Sets AS_WHO to the words that become user $AS: root (unless said), nobody, user2, or a uid 0 as
-# containers have it: without a capability, or with all of them in a user namespace of its own.
-as_who() {
-	case ${AS:-root} in
-	nobody) AS_WHO=("${AS_NOBODY[@]}") ;;
-	user2) AS_WHO=("${AS_USER2[@]}") ;;
-	capless) AS_WHO=(setpriv --bounding-set -net_admin --inh-caps -net_admin --) ;;
-	powerless) AS_WHO=(setpriv --bounding-set -all --inh-caps -all --) ;;
-	namespaced) AS_WHO=(unshare --user --map-root-user --) ;;
-	*) AS_WHO=() ;;
-	esac
-}
-
 says_ready() {
 	grep -qx ready "$SKS_DIR/$1.log"
 }

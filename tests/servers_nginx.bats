@@ -32,11 +32,7 @@ nginx_conf() {
 		events { worker_connections 128; }
 		http {
 			access_log off;
-			client_body_temp_path $SKS_DIR/nginx/body;
-			proxy_temp_path $SKS_DIR/nginx/proxy;
-			fastcgi_temp_path $SKS_DIR/nginx/fastcgi;
-			uwsgi_temp_path $SKS_DIR/nginx/uwsgi;
-			scgi_temp_path $SKS_DIR/nginx/scgi;
+			$(nginx_paths "$SKS_DIR/nginx")
 	EOT
 	for server in "$@"; do
 		echo "server { $server }"

@@ -23,18 +23,15 @@ says() {
 # begin NAME [SKSTEER_X=...]... WORD...: progs/stand.c under the library, as the user $AS (root,
 # nobody or user2) in $NS. Returns at once.
 begin() {
-	local name=$1 vars=() user=()
+	local name=$1 vars=() AS_WHO
 	shift
 	while [[ $1 == SKSTEER_* ]]; do
 		vars+=("$1")
 		shift
 	done
-	case ${AS:-root} in
-	nobody) user=("${AS_NOBODY[@]}") ;;
-	user2) user=("${AS_USER2[@]}") ;;
-	esac
+	as_who
 	: > "$SKS_DIR/$name.log"
-	start_server "$name" "${user[@]}" env LD_PRELOAD="$LIB" SKSTEER_SOCKET="$SOCKET" \
+	start_server "$name" "${AS_WHO[@]}" env LD_PRELOAD="$LIB" SKSTEER_SOCKET="$SOCKET" \
 		"${vars[@]}" "$PROGS/stand" "$@"
 }
 

@@ -23,23 +23,17 @@ setup() {
 
 # run_as USER ARGUMENT...: sksteer-run, by root, nobody or user2, to its end; stderr is in $stderr.
 run_as() {
-	local user=()
-	case $1 in
-	nobody) user=("${AS_NOBODY[@]}") ;;
-	user2) user=("${AS_USER2[@]}") ;;
-	esac
-	run --separate-stderr in_ns "${user[@]}" "$RUN" --socket "$SOCKET" "${@:2}"
+	local AS_WHO
+	AS=$1 as_who
+	run --separate-stderr in_ns "${AS_WHO[@]}" "$RUN" --socket "$SOCKET" "${@:2}"
 }
 
 # runs NAME USER ARGUMENT...: the same in the background, its output in $SKS_DIR/NAME.log.
 runs() {
-	local name=$1 user=()
-	case $2 in
-	nobody) user=("${AS_NOBODY[@]}") ;;
-	user2) user=("${AS_USER2[@]}") ;;
-	esac
+	local name=$1 AS_WHO
+	AS=$2 as_who
 	: > "$SKS_DIR/$name.log"
-	start_server "$name" "${user[@]}" "$RUN" --socket "$SOCKET" "${@:3}"
+	start_server "$name" "${AS_WHO[@]}" "$RUN" --socket "$SOCKET" "${@:3}"
 }
 
 # watchers [PID]: the processes that supervise the command with that pid, or any. By the words that

@@ -27,14 +27,6 @@ load supervised
 	wait_until 5 nobody_watches
 }
 
-# status_is STATUS CMD...: not with run, whose subshell has no children to wait for.
-status_is() {
-	local expected=$1 got=0
-	shift
-	"$@" || got=$?
-	is "$got" "$expected"
-}
-
 @test "job control and the terminal: stopped and continued as without us" {
 	cat > "$SKS_DIR/job" <<-EOT
 		set -m

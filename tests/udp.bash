@@ -34,19 +34,16 @@ stop_echo() {
 # user2) in $NS, with these variables. Returns when its bind(2) has returned: its ports are steered
 # then. An earlier one of that name is killed.
 start_echo() {
-	local name=$1 vars=() user=()
+	local name=$1 vars=() AS_WHO
 	shift
 	stop_echo "$name"
 	while [[ $1 == *=* && $1 != *\#* ]]; do
 		vars+=("$1")
 		shift
 	done
-	case ${AS:-root} in
-	nobody) user=("${AS_NOBODY[@]}") ;;
-	user2) user=("${AS_USER2[@]}") ;;
-	esac
+	as_who
 	: > "$SKS_DIR/$name.log"
-	start_server "$name" "${user[@]}" env "${vars[@]}" "$PROGS/udpecho" "$@"
+	start_server "$name" "${AS_WHO[@]}" env "${vars[@]}" "$PROGS/udpecho" "$@"
 	wait_until 5 is_ready "$name"
 }
 

@@ -8,7 +8,7 @@ load instances
 # begin_upgrade NAME [OPTION]... -- CMD...: of web. What it prints is in steps.log and errors.log,
 # and what CMD does in NAME.log. Returns at once.
 begin_upgrade() {
-	local name=$1 options=() user=()
+	local name=$1 options=() AS_WHO
 	shift
 	while [[ $1 != -- ]]; do
 		options+=("$1")
@@ -19,8 +19,8 @@ begin_upgrade() {
 	: > "$SKS_DIR/steps.log"
 	: > "$SKS_DIR/errors.log"
 	chmod 666 "$SKS_DIR"/{steps,errors,"$name"}.log
-	[[ ${AS:-} != nobody ]] || user=("${AS_NOBODY[@]}")
-	start_server upgrade "${user[@]}" env --default-signal=INT SKSTEER_SOCKET="$SOCKET" bash -c '
+	as_who
+	start_server upgrade "${AS_WHO[@]}" env --default-signal=INT SKSTEER_SOCKET="$SOCKET" bash -c '
 		exec "$@" >> "$0/steps.log" 2>> "$0/errors.log"' "$SKS_DIR" \
 		"$CTL" upgrade web "${options[@]}" -- bash -c 'exec "$@" >> "$0" 2>&1' "$SKS_DIR/$name.log" "$@"
 }

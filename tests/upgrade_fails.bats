@@ -136,13 +136,18 @@ fails() {
 	reaches 127.0.0.1#{7,77,7777}=new
 }
 
-@test "upgrade: a new one that ends after the move: the old one has the traffic back, and no signal" {
-	local status=0
+# begin_with_client: an upgrade that has moved, and waits for a client of the old one.
+begin_with_client() {
 	web_old keep
 	hold client 127.0.0.1 7
 	hears client 'old 7'
 	begin_upgrade new -- "$PROGS/stand" new=tcp:0.0.0.0#7777
 	wait_until 5 has_step '^waiting for 1 connection'
+}
+
+@test "upgrade: a new one that ends after the move: the old one has the traffic back, and no signal" {
+	local status=0
+	begin_with_client
 	kill -KILL "$(started)"
 	wait_server upgrade || status=$?
 	is "$status" 1
@@ -153,11 +158,7 @@ fails() {
 
 @test "upgrade: interrupted after the move, it says what is left" {
 	local status=0
-	web_old keep
-	hold client 127.0.0.1 7
-	hears client 'old 7'
-	begin_upgrade new -- "$PROGS/stand" new=tcp:0.0.0.0#7777
-	wait_until 5 has_step '^waiting for 1 connection'
+	begin_with_client
 	kill "$(pid_of upgrade)"
 	wait_server upgrade || status=$?
 	is "$status" 143

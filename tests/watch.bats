@@ -9,14 +9,11 @@ load stand
 
 # watching NAME [ARGUMENT...]: `watch`, as user $AS in $NS; returns when the helper knows it.
 watching() {
-	local name=$1 user=()
+	local name=$1 AS_WHO
 	shift
-	case ${AS:-root} in
-	nobody) user=("${AS_NOBODY[@]}") ;;
-	user2) user=("${AS_USER2[@]}") ;;
-	esac
+	as_who
 	: > "$SKS_DIR/$name.log"
-	start_server "$name" "${user[@]}" "$CTL" --socket "$SOCKET" watch "$@"
+	start_server "$name" "${AS_WHO[@]}" "$CTL" --socket "$SOCKET" watch "$@"
 	wait_until 5 waits_for_events "$(pid_of "$name")"
 }
 

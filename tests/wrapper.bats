@@ -17,14 +17,6 @@ teardown() {
 	sks_teardown
 }
 
-# status_is STATUS CMD...: not with run, whose subshell has no children to wait for.
-status_is() {
-	local expected=$1 got=0
-	shift
-	"$@" || got=$?
-	is "$got" "$expected"
-}
-
 # user_server NAME SPEC CMD...: as nobody, with the test's helper.
 user_server() {
 	local name=$1 spec=$2
